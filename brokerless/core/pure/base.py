@@ -272,13 +272,13 @@ class Base:
 
     def _after_push(self, queue: Queue, idle: bool, first_lane: bool) -> None:
         """Outside the lock, once something became QUEUED; `idle`: a sleeper was woken for it."""
-        if first_lane and not idle:
-            self._need_reserve()
-        if queue.on_push is not None:
-            try:
+        try:
+            if queue.on_push is not None:
                 queue.on_push()
-            except Exception:
-                logger.exception("on_push hook of queue %d failed", queue.index)
+            elif first_lane and not idle:
+                self._need_reserve()
+        except Exception:
+            logger.exception("the push hook of queue %d failed", queue.index)
 
     def _schedule(self, task: Task, when: float) -> None:
         """The lock is held."""

@@ -1,6 +1,6 @@
 """How tasks end: the transitions out of RUNNING, DELAYED and QUEUED, and what follows each of them.
 
-What follows, in this order: who waits is woken, the finish hook, the callbacks, retention, `outstanding`. Whether a
+What follows, in this order: who waits is woken, the callbacks, the finish hook, retention, `outstanding`. Whether a
 failure is retried is asked of the Python half.
 """
 
@@ -33,7 +33,6 @@ class Ending(Base):
         worker: Worker | None,
     ) -> bool:
         """RUNNING of this attempt becomes `state`; False when it was over or another attempt runs."""
-        released = None
         with self._lock:
             checkpoint()
             if task.state != RUNNING or task.attempt != attempt or task._home != self._prefix:
@@ -46,8 +45,6 @@ class Ending(Base):
             if state == COMPLETED:
                 task.value = value
                 self._completed += 1
-                released = task.args, task.kwargs, task._context
-                task.args = task.kwargs = task._context = None
             elif state == FAILED:
                 self._failed_count += 1
             else:
@@ -63,18 +60,23 @@ class Ending(Base):
             callbacks = self._over(task, state)
             hook = self._queues[task.queue].on_finish
             if hook is None and callbacks is None:
-                dropped = self._done(task)
+                _gone = self._done(task)  # let go of, like the arguments, when the lock no longer is held
                 return True
-        del released  # finalizers of the arguments run outside the lock
+        self._follow_up(task, callbacks)
+        return True
+
+    def _follow_up(self, task: Task, callbacks: list[Any] | None) -> None:
+        """What comes after a transition into a terminal state; outside the lock."""
+        dropped = None
         try:
+            self._run_callbacks(task, callbacks)
+            hook = self._queues[task.queue].on_finish
             if hook is not None:
                 self._hook(hook, task)
-            self._run_callbacks(task, callbacks)
         finally:
             with self._lock:
                 dropped = self._done(task)
         del dropped
-        return True
 
     def _cancel(self, task: Task, expired: bool) -> bool:
         """DELAYED or QUEUED becomes CANCELLED."""
@@ -87,7 +89,7 @@ class Ending(Base):
                 if not self._strike(task, expired):
                     return False
                 callbacks = self._over(task, CANCELLED)
-            self._finish_cancelled(task, callbacks)
+            self._follow_up(task, callbacks)
             return True
         finally:
             if worker is not None:
@@ -126,14 +128,6 @@ class Ending(Base):
         callbacks, task._callbacks = task._callbacks, None
         return callbacks
 
-    def _finish_cancelled(self, task: Task, callbacks: list[Any] | None) -> None:
-        try:
-            self._run_callbacks(task, callbacks)
-        finally:
-            with self._lock:
-                dropped = self._done(task)
-        del dropped
-
     def _run_callbacks(self, task: Task, callbacks: list[Any] | None) -> None:
         if callbacks is None:
             return
@@ -142,16 +136,20 @@ class Ending(Base):
         except BaseException:
             logger.exception("callbacks of %r failed", task)
 
-    def _done(self, task: Task) -> list[Task] | None:
-        """Its callbacks have run: keep it or let it go. Returns what the cap pushed out. The lock is held."""
-        dropped = None
+    def _done(self, task: Task) -> list[Any]:
+        """Its callbacks have run: keep it or let it go. Returns what nobody needs any more. The lock is held."""
+        dropped: list[Any] = []
+        if task.state == COMPLETED:
+            dropped += task.args, task.kwargs, task._context
+            task.args = task.kwargs = task._context = None
         if not task._keep or self._cap == 0:
             self._tasks.pop(task.id, None)
         elif task.id in self._tasks:
             self._finished.append(task)
             if self._cap is not None and len(self._finished) > self._cap:
-                dropped = [self._finished.popleft()]
-                self._tasks.pop(dropped[0].id, None)
+                oldest = self._finished.popleft()
+                self._tasks.pop(oldest.id, None)
+                dropped.append(oldest)
             if self._ttl is not None and len(self._finished) == 1:
                 self._keeper_sooner(task._completed)
         self._outstanding -= 1
@@ -164,9 +162,7 @@ class Ending(Base):
             self._keeper.notify_all()
 
     def _retry(self, task: Task, attempt: int, error: BaseException, seconds: float, worker: Worker | None) -> bool:
-        """RUNNING of this attempt goes back to wait."""
-        idle = False
-        queue = self._queues[task.queue]
+        """RUNNING of this attempt becomes DELAYED, even for no time at all: the keeper then queues it."""
         with self._lock:
             checkpoint()
             if task.state != RUNNING or task.attempt != attempt or task._home != self._prefix:
@@ -175,22 +171,15 @@ class Ending(Base):
             task.error = error
             task.run_seconds = now - (task._started if task._started is not None else now)
             task.cancel_requested = False
+            task.state = DELAYED
+            task._due = now + seconds
             self._retried += 1
             if worker is not None:
                 worker.retried += 1
-            if seconds > 0:
-                task.state = DELAYED
-                task._due = now + seconds
-                self._schedule(task, task._due)
-            else:
-                task.state = QUEUED
-                task._ready = now
-                queue.push(task, False)
-                idle = self._wake(queue, 1, task.lane == 0)
-        if seconds <= 0:
-            self._after_push(queue, idle, task.lane == 0)
-        if queue.on_finish is not None:
-            self._hook(queue.on_finish, task)
+            self._schedule(task, task._due)
+        hook = self._queues[task.queue].on_finish
+        if hook is not None:
+            self._hook(hook, task)
         return True
 
     def _attempt_failed(self, task: Task, attempt: int, error: BaseException, worker: Worker | None) -> bool:

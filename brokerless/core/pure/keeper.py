@@ -76,7 +76,7 @@ class Keeping(Ending):
         for queue, idle, first_lane in pushed.values():
             self._after_push(queue, idle, first_lane)
         for task, callbacks in expired:
-            self._finish_cancelled(task, callbacks)
+            self._follow_up(task, callbacks)
         return count
 
     def _make_ready(self, task: Task, now: float) -> tuple[Queue, bool]:

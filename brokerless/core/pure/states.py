@@ -27,6 +27,7 @@ OPTION_NAMES = frozenset(
         "compile_to_c",
         "tags",
         "metadata",
+        "retry_stuck",
         "schedule",
     )
 )

@@ -15,6 +15,9 @@ from .task import Task
 _CO_NOT_PLAIN = 0x80 | 0x200  # coroutine function, asynchronous generator function
 
 
+_NO_KEYWORDS: dict[str, Any] = {}
+
+
 def _is_plain(func: Any) -> bool:
     """A function of a kind whose call is known to be just that."""
     if type(func) is MethodType:
@@ -211,24 +214,31 @@ class Submitting(Ending):
         return tasks
 
     def _check_item(self, item: Any) -> tuple[Any, ...]:
-        if isinstance(item, dict):
-            unknown = item.keys() - {"func", "args", "kwargs", "priority"}
-            if unknown:
-                raise TypeError(
-                    f"unknown key {sorted(unknown)[0]!r} in a batch item; func, args, kwargs, priority are allowed"
-                )
-            if "func" not in item:
-                raise TypeError(f"a batch item needs 'func': {item!r}")
-            func, args, kwargs = item["func"], item.get("args", ()), item.get("kwargs")
-            lane, queue = item.get("priority", self._lane), self._queue
-            item = (func, args, kwargs, lane, None, None, self._timeout, self._options, None, queue)
-        elif not isinstance(item, tuple) or len(item) != 10:
-            raise TypeError(f"a batch item is a dict or a tuple of 10, not {item!r}")
+        if not isinstance(item, tuple):
+            item = self._plain_item(item) or self._batch_item(item)
+        if not isinstance(item, tuple) or len(item) != 10:
+            raise TypeError(f"a batch item must be a tuple of 10, not {item!r}")
         func, args, kwargs, lane, delay, expires, timeout, options, extra, queue = item
         if not callable(func):
             raise TypeError(f"the task must be callable, not {func!r}")
         self._check_lane(self._a_queue(queue), lane)
         return func, tuple(args), kwargs or None, int(lane), delay, expires, timeout, options, extra, queue
+
+    def _plain_item(self, item: Any) -> tuple[Any, ...] | None:
+        """A dict of func, args, kwargs and priority that needs no look from the Python half, as a tuple."""
+        if type(item) is not dict or not item.keys() <= {"func", "args", "kwargs", "priority"}:
+            return None
+        func, args, kwargs = item.get("func"), item.get("args", ()), item.get("kwargs", _NO_KEYWORDS)
+        lane = item.get("priority", self._lane)
+        if not _is_plain(func) or type(args) is not tuple or type(kwargs) is not dict:
+            return None
+        if not isinstance(lane, int) or isinstance(lane, bool) or not 0 <= lane < len(self._queues[self._queue].lanes):
+            return None
+        return func, args, kwargs or None, int(lane), None, None, self._timeout, self._options, None, self._queue
+
+    def _batch_item(self, item: Any) -> tuple[Any, ...]:
+        """The tuple for an item that is neither one nor a plain dict; the Python half knows more kinds."""
+        raise TypeError(f"a batch item is a tuple, or a dict of func, args, kwargs and priority, not {item!r}")
 
     def _first_full(self, rooms: dict[tuple[int, int], int], limit: int) -> tuple[int, int, int] | None:
         if limit:

@@ -131,6 +131,10 @@ class Task:
         """Until the task is over; False when `timeout` seconds passed before."""
         if self.state >= COMPLETED:
             return True
+        if self._home != self.engine._prefix:
+            raise RuntimeError(
+                f"task {self.id} was submitted by the parent process and never ends in this one: submit it again here"
+            )
         deadline = None if timeout is None else monotonic() + timeout
         over = threading.Lock()
         over.acquire()

@@ -7,6 +7,7 @@ returned is cleared before the thread takes another task.
 
 from __future__ import annotations
 
+import contextvars
 import ctypes
 import threading
 import time
@@ -56,22 +57,8 @@ class Working(Ending):
         before = local.worker
         local.worker = record
         try:
-            while self._workers.get(worker) is record:
-                expired: _Expired = []
-                with self._lock:
-                    task = self._take(record, expired)
-                    if task is None and not expired:
-                        if self._leaves(record):
-                            break
-                        if record.group is not None:
-                            record.group.sleepers.append(record)
-                for dead, callbacks in expired:
-                    self._finish_cancelled(dead, callbacks)
-                if task is not None:
-                    self._perform(record, task)
-                    task = None
-                elif not expired:
-                    record.park.acquire()
+            while contextvars.Context().run(self._loop, record):
+                pass
         finally:
             local.worker = before
             with self._lock:
@@ -82,6 +69,28 @@ class Working(Ending):
                     if record in group.sleepers:
                         group.sleepers.remove(record)
                     self._hand_on(group.queues)
+
+    def _loop(self, worker: Worker) -> bool:
+        """Until the worker leaves (False), or a task has left context variables behind (True)."""
+        while self._workers.get(worker.id) is worker:
+            expired: _Expired = []
+            with self._lock:
+                task = self._take(worker, expired)
+                if task is None and not expired:
+                    if self._leaves(worker):
+                        return False
+                    if worker.group is not None:
+                        worker.group.sleepers.append(worker)
+            for dead, callbacks in expired:
+                self._follow_up(dead, callbacks)
+            if task is not None:
+                self._perform(worker, task)
+                task = None
+                if contextvars.copy_context():
+                    return True
+            elif not expired:
+                worker.park.acquire()
+        return False
 
     def _leaves(self, worker: Worker) -> bool:
         if worker.stop or worker.abandoned or self._stopping:
@@ -236,14 +245,11 @@ class Working(Ending):
 
     # On the calling thread.
 
-    def _wanted(self, queues: Sequence[int] | None) -> list[Queue]:
-        return list(self._queues) if queues is None else [self._a_queue(index) for index in queues]
-
     def claim(self, queues: Sequence[int], timeout: float | None = 0) -> Task | None:
         """Take and claim one task; waits up to `timeout` seconds for one (None: until there is one)."""
         if self._forked_pending:
             self._first_use()
-        wanted = self._wanted(queues)
+        wanted = [self._a_queue(index) for index in queues]
         deadline = None if timeout is None else time.monotonic() + timeout
         outer = local.worker
         if outer is not None:
@@ -263,7 +269,7 @@ class Working(Ending):
                         claimer[1].acquire()
                         self._claimers.append(claimer)
                 for dead, callbacks in expired:
-                    self._finish_cancelled(dead, callbacks)
+                    self._follow_up(dead, callbacks)
                 if task is not None:
                     return task
                 if claimer is not None:
@@ -296,10 +302,10 @@ class Working(Ending):
             self._dismiss(record)
 
     def run_until_empty(self, queues: Sequence[int] | None = None, max_tasks: int | None = None) -> int:
-        """Run what waits in these queues (all, if None) here, until nothing does; the count of attempts run."""
+        """Run what waits in these queues (None: the default one) here until nothing does; the count of attempts."""
         if self._forked_pending:
             self._first_use()
-        wanted = self._wanted(queues)
+        wanted = [self._a_queue(index) for index in ([self._queue] if queues is None else queues)]
         count = 0
         record = self._performer()
         try:
@@ -308,7 +314,7 @@ class Working(Ending):
                 with self._lock:
                     task = self._take_from(wanted, False, False, expired)
                 for dead, callbacks in expired:
-                    self._finish_cancelled(dead, callbacks)
+                    self._follow_up(dead, callbacks)
                 if task is None:
                     break
                 self._perform(record, task)
