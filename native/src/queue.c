@@ -6,8 +6,8 @@
  * empty lane that was used once costs a few loads.
  *
  * `live` is two counters, one that submitters move and one that whoever takes slots out moves, so that
- * the two sides share no cache line while a lane is unbounded. Reading "out" before "in" never shows less than
- * nothing; a stale "out" makes a bounded lane look fuller, never emptier.
+ * the two sides share no cache line while a lane is unbounded. A stale "out" makes a bounded lane look fuller,
+ * never emptier.
  *
  * A front slot waits in a list behind a small lock; `fronted` says from outside whether it is worth taking.
  *
@@ -187,7 +187,16 @@ bool bl_queue_maybe_empty(const bl_queue *queue) {
 uint64_t bl_queue_live(const bl_queue *queue, unsigned lane) {
     const tally *t = &queue->tallies[lane];
     uint64_t out = bl_load_acquire(&t->out); /* partner: the add in bl_queue_release */
-    return bl_load_acquire(&t->in) - out;
+    uint64_t in = 0;
+    for (int tries = 0; tries < 4; tries++) { /* `out` standing still around `in` makes the difference exact */
+        uint64_t before = out;
+        in = bl_load_acquire(&t->in);
+        out = bl_load_acquire(&t->out);
+        if (out == before) {
+            return in - out;
+        }
+    }
+    return in > out ? in - out : 0;
 }
 
 uint64_t bl_queue_live_all(const bl_queue *queue) {
