@@ -193,10 +193,10 @@ uint64_t bl_queue_live(const bl_queue *queue, unsigned lane) {
         in = bl_load_acquire(&t->in);
         out = bl_load_acquire(&t->out);
         if (out == before) {
-            return in - out;
+            break;
         }
     }
-    return in > out ? in - out : 0;
+    return in > out ? in - out : 0; /* a slot may be released a moment before its reservation is counted */
 }
 
 uint64_t bl_queue_live_all(const bl_queue *queue) {
