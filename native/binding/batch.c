@@ -21,6 +21,7 @@ typedef struct Batch {
     Place places[PLACES];
     unsigned place_count;
     uint64_t limit;
+    int64_t now;
 } Batch;
 
 static PyObject *key_func, *key_args, *key_kwargs, *name_batch_item;
@@ -35,32 +36,45 @@ static int intern_keys(void) {
     return key_func != NULL && key_args != NULL && key_kwargs != NULL && name_batch_item != NULL ? 0 : -1;
 }
 
-/* Fill `what` from a plain dict: 1 done, 0 it needs a look from Python. Borrowed references. */
-static int plain_dict(const Batch *batch, PyObject *item, Submission *what, PyObject **args, PyObject **kwargs) {
-    PyObject *func = PyDict_GetItemWithError(item, key_func);
-    *args = PyDict_GetItemWithError(item, key_args);
-    *kwargs = PyDict_GetItemWithError(item, key_kwargs);
-    PyObject *priority = PyDict_GetItemWithError(item, bl_str_priority);
-    Py_ssize_t known = (func != NULL) + (*args != NULL) + (*kwargs != NULL) + (priority != NULL);
-    if (func == NULL || !(PyFunction_Check(func) || PyCFunction_Check(func)) || known != PyDict_GET_SIZE(item))
-        return 0;
-    if (PyFunction_Check(func) &&
-        (((PyCodeObject *)PyFunction_GET_CODE(func))->co_flags & (CO_COROUTINE | CO_ASYNC_GENERATOR)) != 0)
-        return 0;
-    if ((*args != NULL && !PyTuple_CheckExact(*args)) || (*kwargs != NULL && !PyDict_CheckExact(*kwargs)))
-        return 0;
-    if (priority != NULL) {
-        long lane = PyLong_Check(priority) && !PyBool_Check(priority) ? PyLong_AsLong(priority) : -1;
-        if (lane < 0 || lane > 3) {
-            PyErr_Clear();
-            return 0;
-        }
-        what->lane = (unsigned)lane;
+static bool known_function(PyObject *func) {
+    if (PyFunction_Check(func))
+        return (((PyCodeObject *)PyFunction_GET_CODE(func))->co_flags & (CO_COROUTINE | CO_ASYNC_GENERATOR)) == 0;
+    return PyCFunction_Check(func);
+}
+
+static bool known_priority(PyObject *priority, unsigned *lane) {
+    long value = PyLong_Check(priority) && !PyBool_Check(priority) ? PyLong_AsLong(priority) : -1;
+    if (value < 0 || value > 3) {
+        PyErr_Clear();
+        return false;
     }
-    what->func = func;
+    *lane = (unsigned)value;
+    return true;
+}
+
+/* Fill `what` from a plain dict; false: it needs a look from Python. Borrowed references. */
+static bool plain_dict(const Batch *batch, PyObject *item, Submission *what, PyObject **args, PyObject **kwargs) {
+    PyObject *key, *value;
+    for (Py_ssize_t at = 0; PyDict_Next(item, &at, &key, &value);) {
+        bool fits = false;
+        if (key == key_func) {
+            fits = known_function(value);
+            what->func = value;
+        } else if (key == key_args) {
+            fits = PyTuple_CheckExact(value);
+            *args = value;
+        } else if (key == key_kwargs) {
+            fits = PyDict_CheckExact(value);
+            *kwargs = value;
+        } else if (key == bl_str_priority) {
+            fits = known_priority(value, &what->lane);
+        }
+        if (!fits)
+            return false;
+    }
     what->timeout = batch->engine->defaults.timeout;
     what->options = batch->engine->defaults.options;
-    return 1;
+    return what->func != NULL;
 }
 
 static int from_tuple(PyObject *item, Submission *what, PyObject **args, PyObject **kwargs) {
@@ -113,14 +127,20 @@ failed:
 static TaskObject *from_item(Batch *batch, PyObject *item) {
     EngineObject *engine = batch->engine;
     Submission what = {
-        .queue = engine->defaults.queue, .lane = engine->defaults.lane, .expires = BL_NEVER, .keep = true, .context = true};
+        .queue = engine->defaults.queue,
+        .lane = engine->defaults.lane,
+        .expires = BL_NEVER,
+        .now = batch->now,
+        .keep = true,
+        .context = true,
+    };
     PyObject *args = NULL;
     PyObject *kwargs = NULL;
     PyObject *made = NULL;
     TaskObject *task = NULL;
     if (!PyDict_CheckExact(item) || !plain_dict(batch, item, &what, &args, &kwargs)) {
-        if (PyErr_Occurred())
-            return NULL;
+        args = kwargs = NULL;
+        what.lane = engine->defaults.lane;
         made = PyTuple_Check(item) ? Py_NewRef(item)
                                    : PyObject_CallMethodOneArg((PyObject *)engine, name_batch_item, item);
         if (made == NULL)
@@ -280,14 +300,19 @@ PyObject *bl_engine_enqueue_many(PyObject *self, PyObject *args, PyObject *kwarg
     PyObject *items = PySequence_Fast(given, "enqueue_many() needs a sequence of tasks");
     if (items == NULL)
         return NULL;
-    Batch batch = {.engine = engine, .limit = limit};
+    Batch batch = {.engine = engine, .limit = limit, .now = bl_core_now(engine->core)};
     PyObject *handles = NULL;
     batch.tasks = PyMem_New(TaskObject *, PySequence_Fast_GET_SIZE(items) + 1);
     if (batch.tasks == NULL) {
         Py_DECREF(items);
         return PyErr_NoMemory();
     }
-    if (build_all(&batch, items) == 0 && (handles = PyList_New(batch.count)) != NULL && reserve_all(&batch) == 0) {
+    /* No collection while the tasks are made: none of them is garbage, and a large batch would trigger many. */
+    int collecting = PyGC_Disable();
+    int built = build_all(&batch, items);
+    if (collecting)
+        PyGC_Enable();
+    if (built == 0 && (handles = PyList_New(batch.count)) != NULL && reserve_all(&batch) == 0) {
         if (enlist_all(&batch) == 0) {
             for (Py_ssize_t i = 0; i < batch.count; i++)
                 PyList_SET_ITEM(handles, i, Py_NewRef(batch.tasks[i]));

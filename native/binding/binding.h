@@ -61,7 +61,7 @@ typedef struct TaskObject {
     PyObject_VAR_HEAD
     bl_slot *slot;
     EngineObject *engine;
-    PyObject *func;
+    PyObject *func;      /* or, once released, its name */
     PyObject *kwnames;   /* names of the last arguments, or NULL */
     PyObject *outcome;   /* COMPLETED: the value. FAILED or CANCELLED: the exception or NULL */
     PyObject *options;
@@ -87,6 +87,7 @@ typedef struct Submission {
     int64_t delay;   /* nanoseconds, 0: none */
     int64_t expires; /* nanoseconds from now, BL_NEVER: none */
     int64_t timeout;
+    int64_t now;     /* time of the submit, 0: read the clock */
     bool front;
     bool keep;
     bool context;
@@ -109,6 +110,7 @@ double bl_epoch(EngineObject *engine, int64_t time);
 TaskObject *bl_task_new(EngineObject *engine, const Submission *what);
 PyObject *bl_task_identifier(TaskObject *task);
 void bl_task_release(TaskObject *task); /* lets go of function, arguments and context */
+void bl_task_leaves_engine(TaskObject *task); /* before the engine's last reference goes */
 bool bl_task_foreign(TaskObject *task); /* it belongs to the parent process */
 extern PyType_Spec bl_task_spec;
 
@@ -130,14 +132,15 @@ PyObject *bl_engine_enqueue_many(PyObject *self, PyObject *args, PyObject *kwarg
 int bl_requeue(EngineObject *engine, TaskObject *task); /* DELAYED -> QUEUED, past any bound; consumes the reference */
 
 /* finish.c: each consumes nothing; true when this call ended the attempt */
-bool bl_finish(TaskObject *task, bl_worker *worker, uint32_t attempt, unsigned state, PyObject *outcome);
-bool bl_attempt_failed(TaskObject *task, bl_worker *worker, uint32_t attempt, PyObject *error);
+bool bl_finish(TaskObject *task, bl_worker *worker, uint32_t attempt, unsigned state, PyObject *outcome, int64_t now);
+bool bl_attempt_failed(TaskObject *task, bl_worker *worker, uint32_t attempt, PyObject *error, int64_t now);
 void bl_cancelled(TaskObject *task, bl_worker *worker, uint32_t seen, bool expired); /* after the transition was won */
 PyObject *bl_fetch_exception(void);
 
 /* worker.c */
 TaskObject *bl_current(void);
-void bl_run(EngineObject *engine, bl_worker *worker, TaskObject *task, uint32_t attempt); /* consumes the reference */
+int64_t bl_run(EngineObject *engine, bl_worker *worker, TaskObject *task, uint32_t attempt); /* consumes the reference; when it ended */
+void bl_leave_registry(bl_core *core, bl_slot *slot);
 PyObject *bl_engine_work(PyObject *self, PyObject *arg);
 PyObject *bl_engine_claim(PyObject *self, PyObject *args, PyObject *kwargs);
 PyObject *bl_engine_perform(PyObject *self, PyObject *arg);

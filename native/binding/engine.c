@@ -204,8 +204,7 @@ static int drop_retained(EngineObject *engine) {
         if (found.count == 0)
             return 0;
         for (size_t i = 0; i < found.count; i++)
-            if (bl_registry_remove(bl_core_registry(engine->core), slots[i]))
-                Py_DECREF((PyObject *)slots[i]->owner);
+            bl_leave_registry(engine->core, slots[i]);
     }
 }
 
@@ -360,6 +359,13 @@ static PyObject *engine_close(PyObject *self, PyObject *unused) {
     Py_RETURN_NONE;
 }
 
+static bool track_owner(bl_slot *slot, void *unused) {
+    (void)unused;
+    if (!PyObject_GC_IsTracked((PyObject *)slot->owner))
+        PyObject_GC_Track((PyObject *)slot->owner);
+    return true;
+}
+
 static PyObject *engine_stop(PyObject *self, PyObject *unused) {
     EngineObject *engine = (EngineObject *)self;
     PyObject *closed = engine_close(self, unused);
@@ -367,6 +373,8 @@ static PyObject *engine_stop(PyObject *self, PyObject *unused) {
         return NULL;
     bl_store_seq(&engine->stopping, 1); /* read in must_leave */
     wake_everybody(engine);
+    /* From here on the collector may find engine and kept tasks to be one another's only holders: it has to see them. */
+    bl_registry_walk(bl_core_registry(engine->core), track_owner, NULL);
     return closed;
 }
 

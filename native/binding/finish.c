@@ -75,9 +75,11 @@ static void forget_timer(TaskObject *task) {
         Py_DECREF(task);
 }
 
-static void leave_registry(bl_core *core, bl_slot *slot) {
-    if (bl_registry_remove(bl_core_registry(core), slot))
-        Py_DECREF((PyObject *)slot->owner);
+void bl_leave_registry(bl_core *core, bl_slot *slot) {
+    if (!bl_registry_remove(bl_core_registry(core), slot))
+        return;
+    bl_task_leaves_engine(slot->owner);
+    Py_DECREF((PyObject *)slot->owner);
 }
 
 /* What follows the transition into a terminal state. The caller holds a reference of its own. */
@@ -95,20 +97,21 @@ static void ended(TaskObject *task, bl_worker *worker, uint32_t seen, unsigned s
     observe_finish(task);
     if (state == BL_COMPLETED)
         bl_task_release(task);
+    if (bl_load_relaxed(&engine->stopping) != 0 && !PyObject_GC_IsTracked((PyObject *)task))
+        PyObject_GC_Track(task); /* see engine_stop */
     if (slot->mark == 0) {
-        leave_registry(core, slot);
+        bl_leave_registry(core, slot);
     } else {
         bl_slot *evicted = bl_core_retain(core, slot);
         if (evicted != NULL)
-            leave_registry(core, evicted);
+            bl_leave_registry(core, evicted);
     }
     bl_core_done(core, worker);
 }
 
-bool bl_finish(TaskObject *task, bl_worker *worker, uint32_t attempt, unsigned state, PyObject *outcome) {
+bool bl_finish(TaskObject *task, bl_worker *worker, uint32_t attempt, unsigned state, PyObject *outcome, int64_t now) {
     bl_slot *slot = task->slot;
     uint32_t seen;
-    int64_t now = bl_core_now(task->engine->core);
     Py_XINCREF(outcome);
     bl_mutex_lock(&task->lock);
     uint32_t word = bl_load_acquire(&slot->word); /* transitions in slots.c release */
@@ -192,13 +195,13 @@ static bool retry_later(TaskObject *task, uint32_t attempt, double delay) {
     return true;
 }
 
-bool bl_attempt_failed(TaskObject *task, bl_worker *worker, uint32_t attempt, PyObject *error) {
+bool bl_attempt_failed(TaskObject *task, bl_worker *worker, uint32_t attempt, PyObject *error, int64_t now) {
     forget_timer(task);
     double delay = judge(task, error);
     if (delay == -2.0)
-        return bl_finish(task, worker, attempt, BL_CANCELLED, error);
+        return bl_finish(task, worker, attempt, BL_CANCELLED, error, now);
     if (delay < 0.0)
-        return bl_finish(task, worker, attempt, BL_FAILED, error);
+        return bl_finish(task, worker, attempt, BL_FAILED, error, now);
     if (!retry_later(task, attempt, delay))
         return false;
     bl_core_count_retry(task->engine->core, worker);

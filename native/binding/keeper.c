@@ -73,8 +73,7 @@ PyObject *bl_engine_age(PyObject *self, PyObject *unused) {
     long gone = 0;
     bl_slot *slot;
     while ((slot = bl_core_pop_aged(engine->core, bl_core_now(engine->core))) != NULL) {
-        if (bl_registry_remove(bl_core_registry(engine->core), slot))
-            Py_DECREF((PyObject *)slot->owner);
+        bl_leave_registry(engine->core, slot);
         gone++;
     }
     return PyLong_FromLong(gone);

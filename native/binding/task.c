@@ -26,6 +26,7 @@ TaskObject *bl_task_new(EngineObject *engine, const Submission *what) {
     TaskObject *task = (TaskObject *)engine->task_type->tp_alloc(engine->task_type, what->nargs);
     if (task == NULL)
         return NULL;
+    PyObject_GC_UnTrack(task); /* see bl_task_leaves_engine */
     task->slot = bl_pool_take(bl_core_pool(engine->core));
     task->generation = (uint16_t)engine->generation;
     task->engine = (EngineObject *)Py_NewRef(engine);
@@ -50,13 +51,54 @@ TaskObject *bl_task_new(EngineObject *engine, const Submission *what) {
         Py_DECREF(task);
         return NULL;
     }
-    reset_slot(task->slot, task, what, bl_core_now(engine->core));
+    reset_slot(task->slot, task, what, what->now != 0 ? what->now : bl_core_now(engine->core));
     return task;
 }
 
 bool bl_task_foreign(TaskObject *task) { return task->generation != (uint16_t)bl_generation; }
 
+/* The collector has nothing to find in a task that the engine holds, and a million queued tasks would only slow
+ * it down: tasks are tracked from the moment the engine lets go of them, and only when what they still refer
+ * to could lead back to them. A completed task has let go of its function and arguments by then. */
+void bl_task_leaves_engine(TaskObject *task) {
+    if (Py_REFCNT(task) == 1 || PyObject_GC_IsTracked((PyObject *)task))
+        return;
+    bool harmless = task->released != 0 && (task->outcome == NULL || !PyObject_IS_GC(task->outcome)) &&
+                    task->extra == NULL && task->callbacks == NULL;
+    if (!harmless)
+        PyObject_GC_Track(task);
+}
+
+/* The name stays where the function was: it is what lists and messages show. */
+static PyObject *name_of(PyObject *func) {
+    if (PyUnicode_Check(func))
+        return Py_NewRef(func);
+    if (PyFunction_Check(func))
+        return Py_NewRef(((PyFunctionObject *)func)->func_qualname);
+    PyObject *name = PyObject_GetAttrString(func, "__qualname__");
+    if (name != NULL && PyUnicode_Check(name))
+        return name;
+    PyErr_Clear();
+    Py_XDECREF(name);
+    return PyUnicode_FromString(Py_TYPE(func)->tp_name);
+}
+
+static PyObject *release_function(TaskObject *task) {
+    PyObject *name = name_of(task->func);
+    if (name == NULL) {
+        PyErr_Clear();
+        return NULL;
+    }
+    bl_mutex_lock(&task->lock);
+    PyObject *func = task->func;
+    task->func = name;
+    bl_mutex_unlock(&task->lock);
+    return func;
+}
+
 void bl_task_release(TaskObject *task) {
+    PyObject *func = release_function(task);
+    Py_XDECREF(func);
     PyObject *held[8];
     Py_ssize_t count = Py_SIZE(task);
     Py_ssize_t next = 0;
@@ -190,9 +232,27 @@ static PyObject *get_queue(PyObject *self, void *unused) {
 
 static PyObject *or_none(PyObject *value) { return Py_NewRef(value != NULL ? value : Py_None); }
 
+static PyObject *function_or_name(TaskObject *task) {
+    bl_mutex_lock(&task->lock);
+    PyObject *func = or_none(task->func);
+    bl_mutex_unlock(&task->lock);
+    return func;
+}
+
 static PyObject *get_func(PyObject *self, void *unused) {
     (void)unused;
-    return or_none(((TaskObject *)self)->func);
+    PyObject *func = function_or_name((TaskObject *)self);
+    if (PyUnicode_Check(func))
+        Py_SETREF(func, Py_NewRef(Py_None));
+    return func;
+}
+
+static PyObject *get_name(PyObject *self, void *unused) {
+    (void)unused;
+    PyObject *func = function_or_name((TaskObject *)self);
+    PyObject *name = name_of(func);
+    Py_DECREF(func);
+    return name;
 }
 
 /* A reference to each argument, taken under the lock; NULL without an exception when they are released. */
@@ -412,6 +472,8 @@ static PyObject *task_add_callback(PyObject *self, PyObject *function) {
     return PyBool_FromLong(!over);
 }
 
+static int64_t now_of(TaskObject *task) { return bl_core_now(task->engine->core); }
+
 static int parse_end(PyObject *args, TaskObject *task, uint32_t *attempt, PyObject **outcome) {
     unsigned long number;
     if (!PyArg_ParseTuple(args, "kO", &number, outcome))
@@ -421,30 +483,33 @@ static int parse_end(PyObject *args, TaskObject *task, uint32_t *attempt, PyObje
 }
 
 static PyObject *task_finish(PyObject *self, PyObject *args) {
+    TaskObject *task = (TaskObject *)self;
     uint32_t attempt;
     PyObject *value;
-    int foreign = parse_end(args, (TaskObject *)self, &attempt, &value);
+    int foreign = parse_end(args, task, &attempt, &value);
     if (foreign < 0)
         return NULL;
-    return PyBool_FromLong(!foreign && bl_finish((TaskObject *)self, NULL, attempt, BL_COMPLETED, value));
+    return PyBool_FromLong(!foreign && bl_finish(task, NULL, attempt, BL_COMPLETED, value, now_of(task)));
 }
 
 static PyObject *task_fail(PyObject *self, PyObject *args) {
+    TaskObject *task = (TaskObject *)self;
     uint32_t attempt;
     PyObject *error;
-    int foreign = parse_end(args, (TaskObject *)self, &attempt, &error);
+    int foreign = parse_end(args, task, &attempt, &error);
     if (foreign < 0)
         return NULL;
-    return PyBool_FromLong(!foreign && bl_finish((TaskObject *)self, NULL, attempt, BL_FAILED, error));
+    return PyBool_FromLong(!foreign && bl_finish(task, NULL, attempt, BL_FAILED, error, now_of(task)));
 }
 
 static PyObject *task_failed_attempt(PyObject *self, PyObject *args) {
+    TaskObject *task = (TaskObject *)self;
     uint32_t attempt;
     PyObject *error;
-    int foreign = parse_end(args, (TaskObject *)self, &attempt, &error);
+    int foreign = parse_end(args, task, &attempt, &error);
     if (foreign < 0)
         return NULL;
-    return PyBool_FromLong(!foreign && bl_attempt_failed((TaskObject *)self, NULL, attempt, error));
+    return PyBool_FromLong(!foreign && bl_attempt_failed(task, NULL, attempt, error, now_of(task)));
 }
 
 static PyObject *task_drop(PyObject *self, PyObject *arg) {
@@ -452,7 +517,7 @@ static PyObject *task_drop(PyObject *self, PyObject *arg) {
     if (attempt == (unsigned long)-1 && PyErr_Occurred())
         return NULL;
     TaskObject *task = (TaskObject *)self;
-    return PyBool_FromLong(!bl_task_foreign(task) && bl_finish(task, NULL, (uint32_t)attempt, BL_CANCELLED, NULL));
+    return PyBool_FromLong(!bl_task_foreign(task) && bl_finish(task, NULL, (uint32_t)attempt, BL_CANCELLED, NULL, now_of(task)));
 }
 
 static PyMethodDef task_methods[] = {
@@ -481,6 +546,7 @@ static PyGetSetDef task_getset[] = {
     {"lane", get_lane, NULL, NULL, NULL},
     {"queue", get_queue, NULL, NULL, NULL},
     {"func", get_func, NULL, NULL, NULL},
+    {"name", get_name, NULL, NULL, NULL},
     {"args", get_args, NULL, NULL, NULL},
     {"kwargs", get_kwargs, NULL, NULL, NULL},
     {"value", get_value, NULL, NULL, NULL},

@@ -51,7 +51,7 @@ static void observe_start(TaskObject *task, QueueHooks *hooks) {
     Py_XDECREF(result);
 }
 
-void bl_run(EngineObject *engine, bl_worker *worker, TaskObject *task, uint32_t attempt) {
+int64_t bl_run(EngineObject *engine, bl_worker *worker, TaskObject *task, uint32_t attempt) {
     bl_core *core = engine->core;
     TaskObject *outer = current_task;
     QueueHooks *hooks = bl_engine_hooks(engine, task->slot->queue);
@@ -60,34 +60,35 @@ void bl_run(EngineObject *engine, bl_worker *worker, TaskObject *task, uint32_t 
     bl_worker_begin(core, worker, task->slot, attempt, bl_core_now(core));
     PyObject *result = call(task, hooks);
     PyObject *error = result == NULL ? bl_fetch_exception() : NULL;
-    if (bl_worker_end(core, worker, bl_core_now(core)))
+    int64_t now = bl_core_now(core);
+    if (bl_worker_end(core, worker, now))
         (void)PyThreadState_SetAsyncExc(PyThread_get_thread_ident(), NULL);
     if (error != NULL)
-        (void)bl_attempt_failed(task, worker, attempt, error);
+        (void)bl_attempt_failed(task, worker, attempt, error, now);
     else if (result != bl_deferred)
-        (void)bl_finish(task, worker, attempt, BL_COMPLETED, result);
+        (void)bl_finish(task, worker, attempt, BL_COMPLETED, result, now);
     current_task = outer;
     Py_XDECREF(result);
     Py_XDECREF(error);
     Py_DECREF(task);
+    return now;
 }
 
-/* Deal with what a take returned. False: nothing was there. */
-static bool handle(EngineObject *engine, bl_worker *worker, const bl_take *take) {
+/* Deal with what a take returned: the time when it was over, 0 when nothing ran. */
+static int64_t handle(EngineObject *engine, bl_worker *worker, const bl_take *take) {
     TaskObject *task = take->kind != BL_TAKEN_NONE ? take->slot->owner : NULL;
     switch (take->kind) {
     case BL_TAKEN_RUN:
-        bl_run(engine, worker, task, take->attempt);
-        return true;
+        return bl_run(engine, worker, task, take->attempt);
     case BL_TAKEN_EXPIRED:
         bl_cancelled(task, worker, take->seen, true);
         Py_DECREF(task);
-        return true;
+        return 0;
     case BL_TAKEN_TOMBSTONE:
         Py_DECREF(task);
-        return true;
+        return 0;
     default:
-        return false;
+        return 0;
     }
 }
 
@@ -98,7 +99,8 @@ static bool must_leave(EngineObject *engine, bl_worker *worker, bool idle) {
 }
 
 static void let_others_run(int64_t now, int64_t *last) {
-    if (now - *last < YIELD_AFTER)
+    /* with a hand-set clock time stands still: then every task is followed by a yield */
+    if (now > *last && now - *last < YIELD_AFTER)
         return;
     *last = now;
     PyObject *nothing = PyObject_CallNoArgs(bl_noop);
@@ -136,7 +138,7 @@ static void sleep_for_work(EngineObject *engine, bl_worker *worker, bl_take *tak
 
 static void loop(EngineObject *engine, bl_worker *worker, PyObject **context) {
     bl_core *core = engine->core;
-    int64_t yielded = bl_now();
+    int64_t yielded = 0;
     while (!must_leave(engine, worker, false)) {
         bl_take take;
         bl_core_take(core, worker, &take);
@@ -145,11 +147,11 @@ static void loop(EngineObject *engine, bl_worker *worker, PyObject **context) {
             if (must_leave(engine, worker, true))
                 break;
             sleep_for_work(engine, worker, &take);
-            yielded = bl_now();
         }
-        if (handle(engine, worker, &take)) {
+        int64_t over = handle(engine, worker, &take);
+        if (over != 0) {
             clean_context(context);
-            let_others_run(bl_now(), &yielded);
+            let_others_run(over, &yielded);
         }
     }
     bl_core_idle(core, worker);
