@@ -1,7 +1,7 @@
 """`Engine`: the core with its threads and policies. `BackgroundTasks` and the shims stand on it.
 
-The core queues, claims, runs and ends tasks; what it asks back (`_failed`, `_full`, `_callbacks`, …) is answered here, by
-handing on to the file that knows. Nothing here knows priorities by name, milliseconds, Celery or RQ.
+The core queues, claims, runs and ends tasks; what it asks back (`_failed`, `_full`, `_callbacks`, …) is answered here,
+by handing on to the file that knows. Nothing here knows priorities by name, milliseconds, Celery or RQ.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ ASYNC_LIMIT = 256
 class Engine(core.Engine):
     """Queues, pools of threads, one keeper thread, one event loop. No thread exists before the first submit.
 
-    `name` shows in thread names and messages. `ring_size` and `aging` are the core's (tasks per lane before the overflow
-    list; every n-th take starts at the lowest lane, None: never). `result_ttl` seconds and `result_max` ended tasks are
-    kept for `get()`; None keeps them all. `async_limit`: coroutine tasks that run at once.
+    `name` shows in thread names and messages. `ring_size` and `aging` are the core's (tasks per lane before the
+    overflow list; every n-th take starts at the lowest lane, None: never). `result_ttl` seconds and `result_max` ended
+    tasks are kept for `get()`; None keeps them all. `async_limit`: coroutine tasks that run at once.
     """
 
     def __init__(
@@ -76,12 +76,10 @@ class Engine(core.Engine):
         self.limits = Limits(self)
         self.groups_ended = dict.fromkeys((core.COMPLETED, core.FAILED, core.CANCELLED), 0)
         """Handles of chains and groups by their end: the core counts them as tasks, the statistics do not."""
-        self._promises = self.queue("brokerless:groups", lanes=1)
+        self._promises = self.queue("brokerless:groups", lanes=2)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}>"
-
-    # -- queues and pools -------------------------------------------------------------------------------------------
 
     def queue(self, name: str, lanes: int = 4) -> Queue:
         """The queue of that name, made at the first call. Raises ValueError if it exists with another lane count."""
@@ -103,8 +101,8 @@ class Engine(core.Engine):
     ) -> Pool:
         """The pool of that name, made at the first call with so many worker threads (later calls return it as it is).
 
-        `autostart`: the threads start at the first push to one of its queues, else with `start()`. `reserve`: the threads
-        take from lane 0 only, and the first starts when a push to lane 0 finds nobody idle.
+        `autostart`: the threads start at the first push to one of its queues, else with `start()`. `reserve`: the
+        threads take from lane 0 only, and the first starts when a push to lane 0 finds nobody idle.
         """
         if workers < 0:
             raise ValueError(f"workers={workers!r}: expected 0 or more")
@@ -140,8 +138,6 @@ class Engine(core.Engine):
         indexes = None if queues is None else [int(queue.__index__()) for queue in queues]
         return super().run_until_empty(indexes, max_tasks)
 
-    # -- timers, coroutines, clock ----------------------------------------------------------------------------------
-
     def call_later(self, seconds: float, func: Callable[[], Any]) -> Timer:
         """Calls a short function on the keeper thread after so many seconds; the timer can be cancelled."""
         return self.keeper.call_later(seconds, func)
@@ -173,8 +169,6 @@ class Engine(core.Engine):
         self._clock = clock
         self.keeper.clock_is_manual()
         clock.attach(self)
-
-    # -- acting on tasks --------------------------------------------------------------------------------------------
 
     def interrupt(self, task: Task, exception: type[BaseException] = CancelInterrupt) -> bool:  # type: ignore[override]
         """Raises `exception` (a class) inside the thread that runs the task, as soon as it is in the task's own code.
@@ -218,7 +212,8 @@ class Engine(core.Engine):
     def promise(self, group: Group, extra: Extra) -> TaskResult:
         """A task that no worker runs: it is RUNNING at once and ends by `finish()`, `fail()` or `drop()`."""
         with self._promising:
-            task = self.enqueue(group, queue=self._promises.index, extra=extra, context=False)
+            # Not in lane 0: that one calls for the reserve.
+            task = self.enqueue(group, queue=self._promises.index, lane=1, extra=extra, context=False)
             claimed = super().claim([self._promises.index], 0)
         assert claimed is task, "nobody else takes from this queue"
         task.add_callback(self._count_group)
@@ -227,8 +222,6 @@ class Engine(core.Engine):
     def _count_group(self, task: Task) -> None:
         with self._promising:
             self.groups_ended[task.state] += 1
-
-    # -- asked by the core ------------------------------------------------------------------------------------------
 
     def _start(self) -> None:
         self.keeper.start()
@@ -248,8 +241,8 @@ class Engine(core.Engine):
 
     def _full(self, queue: int, lane: int, count: int) -> bool:
         message = (
-            f"queue {queue}, lane {lane} of {self.name!r} has no room for {count} more task(s); wait for some to finish, "
-            "raise queue_size, or use on_full='block'"
+            f"queue {queue}, lane {lane} of {self.name!r} has no room for {count} more task(s); wait for some to "
+            "finish, raise queue_size, or use on_full='block'"
         )
         if self.on_full != "block":
             raise QueueFull(message)
@@ -286,8 +279,6 @@ class Engine(core.Engine):
             self._eventloop.reset_after_fork()
         for pool in self._pools_by_name.values():
             pool.reset_after_fork()
-
-    # -- ending -----------------------------------------------------------------------------------------------------
 
     @property
     def uptime(self) -> float:

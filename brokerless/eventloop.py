@@ -12,6 +12,7 @@ import logging
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -118,8 +119,6 @@ class EventLoop:
             future.add_done_callback(on_done)
         return future
 
-    # -- taking tasks -----------------------------------------------------------------------------------------------
-
     def _ping(self) -> None:
         """Any thread: something is ready."""
         if self._pinged or self.paused:
@@ -143,7 +142,7 @@ class EventLoop:
     def _begin(self, task: Task) -> Any:
         """Called by the core in the submitter's context: makes the coroutine and hands the outcome over to it."""
         run = _Run(task, task.attempt)
-        coroutine = task.func(*task.args, **(task.kwargs or {}))
+        coroutine = task.func(*(task.args or ()), **(task.kwargs or {}))
         self._runs[task.id] = run
         options = task.options
         if isinstance(options, TaskOptions) and options.timeout is not None:
@@ -175,8 +174,6 @@ class EventLoop:
             task.failed_attempt(run.attempt, error)
         if self.queue.count():
             self._pump()
-
-    # -- limits and cancelling --------------------------------------------------------------------------------------
 
     def _limit(self, run: _Run, options: TaskOptions) -> None:
         """On the keeper's thread, at the deadline."""
@@ -230,12 +227,8 @@ class EventLoop:
     def _call(self, func: Callable[[], Any]) -> None:
         loop = self._loop
         if loop is not None:
-            try:
+            with suppress(RuntimeError):  # the loop is closed: nothing runs on it
                 loop.call_soon_threadsafe(func)
-            except RuntimeError:
-                pass  # the loop is closed: nothing runs on it
-
-    # -- pausing and stopping ---------------------------------------------------------------------------------------
 
     def pause(self) -> None:
         """No new coroutine starts; running ones go on."""

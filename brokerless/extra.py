@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .core import Task
     from .chains import Group
+    from .core import Task
 
 __all__ = ["MAX_LOG_LINES", "Extra", "Progress", "extra_of"]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from .core import CANCELLED, COMPLETED, FAILED, RUNNING, Task
@@ -51,8 +52,6 @@ class TaskResult(Task):
 
     if TYPE_CHECKING:
         engine: Engine
-
-    # -- where it stands --------------------------------------------------------------------------------------------
 
     @property
     def status(self) -> TaskStatus:
@@ -144,8 +143,6 @@ class TaskResult(Task):
         """Whether it was cancelled or expired."""
         return self.state == CANCELLED
 
-    # -- waiting ----------------------------------------------------------------------------------------------------
-
     def wait(self, timeout: float | None = None) -> Any:
         """Blocks until the task has ended and returns its value.
 
@@ -223,24 +220,20 @@ class TaskResult(Task):
             future: asyncio.Future[None] = loop.create_future()
 
             def wake(_task: Task) -> None:
-                try:
+                with suppress(RuntimeError):  # that loop is closed: nobody waits there any more
                     loop.call_soon_threadsafe(_resolve, future)
-                except RuntimeError:
-                    pass  # that loop is closed: nobody waits there any more
 
             if self.add_callback(wake):
                 yield from future
         return self._outcome()
-
-    # -- acting on it -----------------------------------------------------------------------------------------------
 
     def cancel(self, interrupt: bool = False) -> bool:
         """Cancels a task that has not started: it will never run, and True is returned.
 
         For a running task it returns False and only asks: `current_task().is_cancelled()` becomes true there, and no
         retry follows. With `interrupt=True` an exception is raised inside it as well (a thread in a C call sees it when
-        that call returns); if the task ends by it, it ends CANCELLED. The handle of a chain or group ends at once, as do
-        its members that have not started. False also means that the task had ended already. Never blocks.
+        that call returns); if the task ends by it, it ends CANCELLED. The handle of a chain or group ends at once, as
+        do its members that have not started. False also means that the task had ended already. Never blocks.
         """
         extra = self.extra
         if type(extra) is Extra and extra.group is not None:

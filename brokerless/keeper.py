@@ -184,6 +184,7 @@ class Keeper:
         return None if timeout is None else max(0.0, timeout)
 
     def _main(self) -> None:
+        pause = 0.1
         while not self._stopped:
             try:
                 self.engine.keeper_wait(self._timeout())
@@ -193,9 +194,11 @@ class Keeper:
                 if self._leaving and self.engine.outstanding() == 0:
                     self._last_act()
                     return
+                pause = 0.1
             except BaseException:
                 log.exception("the keeper thread goes on after an error")
-                time.sleep(0.1)
+                time.sleep(pause)
+                pause = min(pause * 2, 10.0)
 
     def fire(self) -> None:
         """Does what is due, on the calling thread. The keeper's thread calls it; so does a clock moved by hand."""

@@ -5,7 +5,7 @@
 | import | nothing: no thread, no handler |
 | first submit | the keeper thread starts; a pool's threads start at the first push to one of its queues |
 | `shutdown()` | drains, then closes; what is left is cancelled, so that every waiter gets an end |
-| interpreter exit | drains for `exit_timeout` seconds at most (before other executors refuse work), then logs what is dropped |
+| exit | drains for `exit_timeout` seconds at most (before other executors refuse work), then logs what is dropped |
 | `fork` | the child has an empty engine that works at first use (`Engine._forked`) |
 """
 
@@ -70,7 +70,7 @@ def _log_dropped(engine: Engine) -> None:
         return
     log.error("%d task(s) of %r are dropped: the interpreter ends and they have not", dropped, engine.name)
     named = (task for task in engine.tasks() if task.state <= RUNNING)
-    for _, task in zip(range(MOST_NAMED), named):
+    for _, task in zip(range(MOST_NAMED), named, strict=False):
         log.error("dropped: task %s (%s)", task.task_id, getattr(task.func, "__qualname__", task.func))
 
 

@@ -52,7 +52,9 @@ def boundary(func: F) -> F:
     return func
 
 
-boundary(getattr(core.Engine, "_call", None))
+# The pure core's caller of tasks; the native one has no frame.
+if hasattr(core.Engine, "_call"):
+    boundary(core.Engine._call)
 
 
 def _module(frame: FrameType) -> str:

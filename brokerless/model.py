@@ -87,7 +87,7 @@ class EngineStats:
     active_workers: int
     idle_workers: int
     total_workers: int
-    """Configured workers before the start, living ones after it (stuck ones not counted)."""
+    """Configured workers before the start, living ones after it (without stuck ones and the reserve)."""
     stuck_workers: int
     worker_utilization: float
     """Share of the workers' lifetime spent inside tasks."""

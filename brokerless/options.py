@@ -81,17 +81,12 @@ class TaskOptions:
         return self.timeout
 
 
-@lru_cache(maxsize=4096)
-def _shared(options: TaskOptions) -> TaskOptions:
-    return options
-
-
 @lru_cache(maxsize=1024)
-def shared_options(max_retries: int, timeout: float | None, retry_stuck: bool, compile_to_c: bool | None) -> TaskOptions:
+def shared_options(
+    max_retries: int, timeout: float | None, retry_stuck: bool, compile_to_c: bool | None
+) -> TaskOptions:
     """One object for each combination."""
-    return _shared(
-        TaskOptions(max_retries=max_retries, timeout=timeout, retry_stuck=retry_stuck, compile_to_c=compile_to_c)
-    )
+    return TaskOptions(max_retries=max_retries, timeout=timeout, retry_stuck=retry_stuck, compile_to_c=compile_to_c)
 
 
 @dataclass(frozen=True)

@@ -58,8 +58,6 @@ class Pool:
         self._numbers = 0
         self._lent = 0
 
-    # -- what it works on -------------------------------------------------------------------------------------------
-
     def subscribe(self, queues: Sequence[Queue]) -> None:
         """Replaces the queues it takes from, in this order; at any time."""
         with self._lock:
@@ -85,8 +83,6 @@ class Pool:
             self.start()
         else:
             self._start_when_needed()
-
-    # -- threads ----------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Starts the threads if they are not running yet; returns once they exist."""
@@ -221,8 +217,6 @@ class Pool:
             self._lent -= 1
             if self.started:
                 self._dismiss(max(0, len(self.workers) - self._size - min(self._lent, MOST_LENT)))
-
-    # -- pausing and stopping ---------------------------------------------------------------------------------------
 
     def pause(self) -> None:
         """No worker takes a new task; running ones go on."""

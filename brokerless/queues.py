@@ -63,12 +63,12 @@ class Queue:
     ) -> Task:
         """Queues one call of `func` and returns its task; never blocks unless `limit` is reached and the engine blocks.
 
-        Times are in seconds. `front`: before everything in its queue, last in first out. `expires`: not started by then →
-        CANCELLED. `timeout`: hard limit of an attempt; `soft_timeout`: `soft_exception` is raised inside it then;
-        `hard_exception(limit)` makes the error of the hard limit. `keep=False`: the engine forgets it once it has ended.
-        `max_retries`: automatic retries. `options`: all of the limits and retries in one shared object instead.
-        `extra`: an `Extra`. `context=False`: the submitter's context variables do not travel. `limit`: most tasks in the
-        lane, 0 for no bound.
+        Times are in seconds. `front`: before everything in its queue, last in first out. `expires`: not started by then
+        → CANCELLED. `timeout`: hard limit of an attempt; `soft_timeout`: `soft_exception` is raised inside it then;
+        `hard_exception(limit)` makes the error of the hard limit. `keep=False`: the engine forgets it once it has
+        ended. `max_retries`: automatic retries. `options`: all of the limits and retries in one shared object instead.
+        `extra`: an `Extra`. `context=False`: the submitter's context variables do not travel. `limit`: most tasks in
+        the lane, 0 for no bound.
         """
         if options is None and (timeout is not None or soft_timeout is not None or max_retries):
             options = TaskOptions(

@@ -2,7 +2,8 @@
 networks, locks), fewer after a time without need. Threads that compute are not multiplied: they would share the same
 core.
 
-It looks ten times a second while the engine is busy and not at all while it is idle; the first push after that wakes it.
+It looks ten times a second while the engine is busy and not at all while it is idle; the first push after that wakes
+it.
 """
 
 from __future__ import annotations
@@ -81,7 +82,9 @@ class Scaler:
             self._needed_at = now
         again = self._after(now, waiting, busy)
         with self._lock:
-            self._timer = None if again is None or self.engine.closed else self.engine.keeper.look_later(again, self._tick)
+            self._timer = (
+                None if again is None or self.engine.closed else self.engine.keeper.look_later(again, self._tick)
+            )
         if again is None:
             self._arm()
             if any(queue.count() for queue in pool.queues):

@@ -77,7 +77,7 @@ class Statistics:
             overflow_events=totals["overflows"],
             queued_tasks=sum(sizes),
             delayed_tasks=len(engine.delayed()),
-            running_tasks=workers["busy"] + coroutines,
+            running_tasks=workers["running"] + coroutines,
             completed_tasks=completed,
             failed_tasks=failed,
             retried_tasks=totals["retried"],
@@ -116,15 +116,17 @@ class Statistics:
         }
 
     def _workers_now(self) -> dict[str, Any]:
-        busy = total = stuck = 0
+        busy = total = stuck = reserve = 0
         spent = lived = 0.0
         now = time.time() if self.engine.clock is None else None
         for pool in self.engine.pools():
             stuck += pool.stuck
+            if pool.reserve:
+                reserve += pool.busy()
+                continue
             workers = pool.workers
-            if not workers:
-                # A pool that has not started counts with what it is configured for; the reserve has nobody until then.
-                total += 0 if pool.reserve or pool.started else pool.size
+            if not workers and not pool.started:
+                total += pool.size  # what it is configured for
                 continue
             total += len(workers)
             for worker in workers:
@@ -139,6 +141,7 @@ class Statistics:
                         spent += max(0.0, now - info["started_at"])
         return {
             "busy": busy,
+            "running": busy + reserve,
             "total": total,
             "stuck": stuck,
             "utilization": min(1.0, spent / lived) if lived > 0 else 0.0,

@@ -50,13 +50,13 @@ class BackgroundTasks(Engine):
     """Runs functions in the background of this process. No thread exists before the first submit.
 
     `workers`: threads at the start (default: one per core, at least 2). `min_workers`, `max_workers`: what auto-scaling
-    stays between; without them it keeps at least `workers`, and adds threads (up to min(32, cores + 4)) only if `workers`
-    is not given either. `queue_size`: most waiting tasks per priority, None for no bound; CRITICAL, retries and delayed
-    tasks are exempt. `on_full`: "raise" (QueueFull) or "block" (waits up to `full_timeout`, an attribute, 30 s at first;
-    in a worker thread it raises). `result_ttl`: seconds, and `result_max`: count of ended tasks that are kept for
-    `get_task_by_id`; None for no limit. `memory_pool_mb`, `enable_profiling` and `use_jemalloc` are accepted and change
-    nothing: memory grows as needed, the figures are always measured, and the allocator was chosen when this package was
-    built. Other names that are accepted: `initial_workers`, `task_workers`, `task_queue_size`,
+    stays between; without them it keeps at least `workers`, and adds threads (up to min(32, cores + 4)) only if
+    `workers` is not given either. `queue_size`: most waiting tasks per priority, None for no bound; CRITICAL, retries
+    and delayed tasks are exempt. `on_full`: "raise" (QueueFull) or "block" (waits up to `full_timeout`, an attribute,
+    30 s at first; in a worker thread it raises). `result_ttl`: seconds, and `result_max`: count of ended tasks that are
+    kept for `get_task_by_id`; None for no limit. `memory_pool_mb`, `enable_profiling` and `use_jemalloc` are accepted
+    and change nothing: memory grows as needed, the figures are always measured, and the allocator was chosen when this
+    package was built. Other names that are accepted: `initial_workers`, `task_workers`, `task_queue_size`,
     `enable_task_c_compilation`, `enable_jemalloc`, `memory_profiling`.
 
     Raises TypeError or ValueError for a wrong argument. Use it as a context manager to shut it down at the end.
@@ -100,21 +100,19 @@ class BackgroundTasks(Engine):
         self.queue_size = bound
         self.enable_c_compilation = bool(given["enable_c_compilation"])
         self.memory_pool_mb = memory_pool_mb
-        self._main = self.queue("tasks", lanes=len(TaskPriority))
-        self._workers = self.pool("worker", [self._main], workers=size)
-        self._reserve = self.pool("reserve", [self._main], workers=1, reserve=True)
-        self._scaler = Scaler(self, self._workers, least, most) if enable_auto_scaling and least < most else None
-        self._statistics = Statistics(self, self._main, bound)
+        self._main_queue = self.queue("tasks", lanes=len(TaskPriority))
+        self._main_pool = self.pool("worker", [self._main_queue], workers=size)
+        self._reserve_pool = self.pool("reserve", [self._main_queue], workers=1, reserve=True)
+        self._scaler = Scaler(self, self._main_pool, least, most) if enable_auto_scaling and least < most else None
+        self._statistics = Statistics(self, self._main_queue, bound)
         self._paused = False
         self.set_defaults(
             lane=TaskPriority.NORMAL,
             limit=bound or 0,
             timeout=DEFAULTS.timeout,
             options=DEFAULTS.task_options,
-            queue=self._main.index,
+            queue=self._main_queue.index,
         )
-
-    # -- submitting -------------------------------------------------------------------------------------------------
 
     if TYPE_CHECKING:
 
@@ -136,15 +134,15 @@ class BackgroundTasks(Engine):
         ) -> TaskResult:
             """Queues one call `func(*args, **kwargs)` and returns its handle.
 
-            `func`: a function, a coroutine function, or one decorated with `task` (whose options then hold where none is
-            given here). `priority`: a TaskPriority, its number or its name. `delay_ms`: not before so many milliseconds.
-            `max_retries`: automatic retries after a failure. `timeout_ms`: time limit of one attempt in milliseconds,
-            None for none. `expires_ms`: CANCELLED if it has not started by then. `compile_to_c`: whether the function may
-            be compiled, None leaves it to the engine. `tags` and `metadata` are kept for queries. `retry_stuck`: retry
-            after a time limit even while the thread is still in the function.
+            `func`: a function, a coroutine function, or one decorated with `task` (whose options then hold where none
+            is given here). `priority`: a TaskPriority, its number or its name. `delay_ms`: not before so many
+            milliseconds. `max_retries`: automatic retries after a failure. `timeout_ms`: time limit of one attempt in
+            milliseconds, None for none. `expires_ms`: CANCELLED if it has not started by then. `compile_to_c`: whether
+            the function may be compiled, None leaves it to the engine. `tags` and `metadata` are kept for queries.
+            `retry_stuck`: retry after a time limit even while the thread is still in the function.
 
-            Raises QueueFull (or blocks, see `on_full`), EngineShutdown, and TypeError or ValueError for wrong arguments,
-            with nothing queued.
+            Raises QueueFull (or blocks, see `on_full`), EngineShutdown, and TypeError or ValueError for wrong
+            arguments, with nothing queued.
             """
 
     def _add_with_options(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Task:
@@ -162,9 +160,9 @@ class BackgroundTasks(Engine):
         self, settings: Settings, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> TaskResult:
         """Queues one call with checked options; every keyword in `kwargs` goes to the function."""
-        return self._enqueue(settings, func, args, kwargs, self.queue_size or 0)
+        return self._submit_checked(settings, func, args, kwargs, self.queue_size or 0)
 
-    def _enqueue(
+    def _submit_checked(
         self, settings: Settings, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], limit: int
     ) -> TaskResult:
         options = settings.task_options
@@ -174,7 +172,7 @@ class BackgroundTasks(Engine):
             func,
             args,
             dict(kwargs) if kwargs else None,
-            queue=self.eventloop.queue.index if coroutine else self._main.index,
+            queue=self.eventloop.queue.index if coroutine else self._main_queue.index,
             lane=int(priority),
             delay=settings.delay,
             expires=settings.expires,
@@ -207,7 +205,7 @@ class BackgroundTasks(Engine):
 
     def _batch_item(self, item: Any, defaults: Settings = DEFAULTS) -> tuple[Any, ...]:
         """One item of a batch as the core wants it. The core asks for items that have more than plain calls."""
-        call = self._call(item, defaults)
+        call = self._checked_call(item, defaults)
         settings, options = call.settings, call.settings.task_options
         coroutine = is_async(call.func)
         return (
@@ -220,16 +218,16 @@ class BackgroundTasks(Engine):
             None if coroutine else options.timeout,
             options,
             _extra(settings),
-            self.eventloop.queue.index if coroutine else self._main.index,
+            self.eventloop.queue.index if coroutine else self._main_queue.index,
         )
 
-    def _call(self, item: Any, defaults: Settings = DEFAULTS) -> Call:
+    def _checked_call(self, item: Any, defaults: Settings = DEFAULTS) -> Call:
         """A mapping, or something to call, as a checked call."""
         if not isinstance(item, Mapping):
             settings, func = self._inherited(item)
             return Call(func, settings=settings)
         if "func" not in item:
-            raise TypeError(f"{item!r} has no 'func'; a task is a mapping with func, and optionally args, kwargs, options")
+            raise TypeError(f"{item!r} has no 'func'; a task is a mapping with func and maybe args, kwargs, options")
         inherited, func = self._inherited(item["func"])
         args, kwargs = item.get("args", ()), item.get("kwargs") or {}
         if isinstance(args, (str, bytes)) or not isinstance(args, Sequence):
@@ -255,11 +253,11 @@ class BackgroundTasks(Engine):
         | False | False | its own arguments only | the next one gets its own arguments only |
 
         The first function gets its own arguments. The chain has the outcome of the last function that ran; a failure
-        counts once the retries are used up. `handle.children` are the tasks so far, `handle.progress` counts the ended ones, and
-        `handle.cancel()` ends the chain.
-        Raises ValueError for an empty chain, else like `add_task`; later functions are not bound by `queue_size`.
+        counts once the retries are used up. `handle.children` are the tasks so far, `handle.progress` counts the ended
+        ones, and `handle.cancel()` ends the chain. Raises ValueError for an empty chain, else like `add_task`; later
+        functions are not bound by `queue_size`.
         """
-        calls = [self._call(item) for item in funcs]
+        calls = [self._checked_call(item) for item in funcs]
         if not calls:
             raise ValueError("chain_tasks([]) has nothing to run: give at least one function")
         return Chain(self, self._submit_call, calls, bool(chain_on_success), bool(stop_on_failure)).start()
@@ -271,20 +269,20 @@ class BackgroundTasks(Engine):
 
         `funcs` as for `chain_tasks`. With `wait_for_all` the handle ends when all functions have: its value is the list
         of their values in the order of `funcs`; if some failed it FAILED with the error of the first of them (by
-        position), if none failed but some were cancelled it is CANCELLED. Without `wait_for_all` the first function that completes
-        ends it, with its value (others that run go on, those not submitted yet are not); if none completes, the handle ends like the
-        last. `max_parallelism`: at most so many of them queued or running at once. An empty group
-        completes with []. `handle.cancel()` ends the group.
-        Raises like `add_task`; functions after the first `max_parallelism` are not bound by `queue_size`.
+        position), if none failed but some were cancelled it is CANCELLED. Without `wait_for_all` the first function
+        that completes ends it, with its value (others that run go on, those not submitted yet are not); if none
+        completes, the handle ends like the last. `max_parallelism`: at most so many of them queued or running at once.
+        An empty group completes with []. `handle.cancel()` ends the group. Raises like `add_task`; functions after the
+        first `max_parallelism` are not bound by `queue_size`.
         """
         width = count("max_parallelism", max_parallelism, least=1, optional=True)
-        calls = [self._call(item) for item in funcs]
+        calls = [self._checked_call(item) for item in funcs]
         if not calls and not wait_for_all:
             raise ValueError("parallel_tasks([], wait_for_all=False) has nothing that could come first")
         return Parallel(self, self._submit_call, calls, bool(wait_for_all), width).start()
 
     def _submit_call(self, call: Call, first_args: tuple[Any, ...]) -> Task:
-        return self._enqueue(call.settings, call.func, first_args + call.args, call.kwargs, 0)
+        return self._submit_checked(call.settings, call.func, first_args + call.args, call.kwargs, 0)
 
     @overload
     def task(self, func: F, /) -> TaskFunction[..., Any]: ...
@@ -293,7 +291,8 @@ class BackgroundTasks(Engine):
     def task(self, func: None = None, /, **options: Any) -> Callable[[Callable[..., Any]], TaskFunction[..., Any]]: ...
 
     def task(self, func: Any = None, /, **options: Any) -> Any:
-        """Decorator, bare or with options of `add_task`: the function stays callable and gets `.delay(*args, **kwargs)`.
+        """Decorator, bare or with options of `add_task`: the function stays callable and gets `.delay(*args,
+        **kwargs)`.
 
         Raises TypeError or ValueError for a wrong option, at the decoration.
         """
@@ -304,8 +303,6 @@ class BackgroundTasks(Engine):
             return TaskFunction(func, self, settings)
         return lambda function: TaskFunction(function, self, settings)
 
-    # -- asking -----------------------------------------------------------------------------------------------------
-
     def get_tasks(
         self,
         status: TaskStatus | str | None = None,
@@ -313,10 +310,11 @@ class BackgroundTasks(Engine):
         tags: Iterable[str] | str | None = None,
         limit: int | None = 100,
     ) -> list[TaskResult]:
-        """Known tasks, newest first, at most `limit` (None: all): those with this status, this priority and all of these
-        tags. Handles of chains and groups are among them. Ended tasks leave after `result_ttl` and `result_max`."""
+        """Known tasks, newest first, at most `limit` (None: all): those with this status, this priority and all of
+        these tags. Handles of chains and groups are among them. Ended tasks leave after `result_ttl` and
+        `result_max`."""
         most = count("limit", limit, optional=True)
-        found = []
+        found: list[TaskResult] = []
         for task in self._matching(status, priority, tags):
             if most is not None and len(found) >= most:
                 break
@@ -359,25 +357,23 @@ class BackgroundTasks(Engine):
             raise KeyError(f"no task {task!r}: never submitted here, or let go after result_ttl or result_max")
         return handle.get_result()  # type: ignore[attr-defined]
 
-    # -- control ----------------------------------------------------------------------------------------------------
-
     def start(self) -> None:
         """Starts the threads now instead of at the first submit."""
         self._start()
-        self._workers.start()
+        self._main_pool.start()
 
     def pause(self) -> None:
         """No new task starts, of whatever priority; running ones go on, submitting goes on."""
         self._paused = True
-        self._workers.pause()
-        self._reserve.pause()
+        self._main_pool.pause()
+        self._reserve_pool.pause()
         self.eventloop.pause()
 
     def resume(self) -> None:
         """Ends a pause."""
         self._paused = False
-        self._workers.resume()
-        self._reserve.resume()
+        self._main_pool.resume()
+        self._reserve_pool.resume()
         self.eventloop.resume()
 
     def is_paused(self) -> bool:
@@ -396,10 +392,10 @@ class BackgroundTasks(Engine):
         """Ends the engine; from its end on, submits raise EngineShutdown. May be called again.
 
         `wait_for_completion`: waits up to `timeout` seconds (None: without limit) for all tasks, but not for those that
-        are delayed beyond that; what has not started by then is cancelled, and threads that still run a task are left to it.
-        `cancel_pending`: what has not started is cancelled first. With neither, the call returns at once,
-        the queues are worked off in the background, and delayed tasks are cancelled.
-        Returns whether every task had ended by itself. Called by one of its own tasks, it does not wait.
+        are delayed beyond that; what has not started by then is cancelled, and threads that still run a task are left
+        to it. `cancel_pending`: what has not started is cancelled first. With neither, the call returns at once, the
+        queues are worked off in the background, and delayed tasks are cancelled. Returns whether every task had ended
+        by itself. Called by one of its own tasks, it does not wait.
         """
         if self.closed:
             return self.outstanding() == 0
@@ -414,8 +410,6 @@ class BackgroundTasks(Engine):
         # After an error in the block nobody is left to use what waits.
         self.shutdown(cancel_pending=kind is not None)
 
-    # -- figures ----------------------------------------------------------------------------------------------------
-
     def get_stats(self) -> EngineStats:
         """The engine's figures at this moment. Never blocks."""
         return self._statistics.read()
@@ -426,7 +420,8 @@ class BackgroundTasks(Engine):
             return self._statistics.workers()
         found = self._statistics.worker(worker_id)
         if found is None:
-            raise KeyError(f"no worker {worker_id!r}; there are {[stats.worker_id for stats in self._statistics.workers()]}")
+            known = [stats.worker_id for stats in self._statistics.workers()]
+            raise KeyError(f"no worker {worker_id!r}; there are {known}")
         return found
 
     def get_memory_stats(self) -> MemoryStats:
@@ -437,8 +432,6 @@ class BackgroundTasks(Engine):
     def has_jemalloc(self) -> bool:
         """Whether the engine's bytes come from jemalloc, by its own figures."""
         return has_jemalloc()
-
-    # -- asked by the core ------------------------------------------------------------------------------------------
 
     def _forked(self) -> None:
         super()._forked()
@@ -469,5 +462,3 @@ def _worker_counts(workers: Any, least: Any, most: Any) -> tuple[int, int, int]:
     if not low <= size <= high:
         raise ValueError(f"min_workers={low}, workers={size}, max_workers={high}: expected min <= workers <= max")
     return size, low, high
-
-

@@ -29,6 +29,8 @@ from .timers import Timers
 
 logger = logging.getLogger("brokerless")
 
+_SAME: Any = object()
+
 _engines: weakref.WeakSet[Base] = weakref.WeakSet()
 
 
@@ -218,14 +220,17 @@ class Base:
         self,
         queue: int,
         *,
-        on_push: Callable[[], Any] | None = None,
-        runner: Callable[[Task], Any] | None = None,
-        on_start: Callable[[Task], Any] | None = None,
-        on_finish: Callable[[Task], Any] | None = None,
+        on_push: Callable[[], Any] | None = _SAME,
+        runner: Callable[[Task], Any] | None = _SAME,
+        on_start: Callable[[Task], Any] | None = _SAME,
+        on_finish: Callable[[Task], Any] | None = _SAME,
     ) -> None:
+        """None removes a hook; one that is not named stays."""
         found = self._c_a_queue(queue)
-        found.on_push, found.runner = on_push, runner
-        found.on_start, found.on_finish = on_start, on_finish
+        given = {"on_push": on_push, "runner": runner, "on_start": on_start, "on_finish": on_finish}
+        for name, hook in given.items():
+            if hook is not _SAME:
+                setattr(found, name, hook)
 
     # Waking; the lock is held.
 
