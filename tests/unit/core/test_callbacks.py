@@ -172,7 +172,11 @@ def test_hooks_belong_to_their_queue(rig: Rig) -> None:
     hooked = rig.engine.enqueue(rig.note, ("never",), queue=other)
     rig.engine.run_until_empty([rig.queue, other])
     assert (plain.value, hooked.value, rig.ran) == ("plain", "hooked", ["plain"])
-    rig.engine.set_hooks(other)
+    rig.engine.set_hooks(other, on_start=rig.note)
+    assert rig.engine.enqueue(rig.note, (2,), queue=other).state == core.QUEUED
+    rig.engine.run_until_empty([other])
+    assert len(rig.ran) == 2, "a hook that is not named stays"
+    rig.engine.set_hooks(other, runner=None, on_start=None)
     again = rig.engine.enqueue(rig.note, ("now",), queue=other)
     rig.engine.run_until_empty([other])
     assert again.value == "now"

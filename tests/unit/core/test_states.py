@@ -352,12 +352,3 @@ def test_current_task_is_the_one_that_the_thread_runs(rig: Rig) -> None:
     rig.run()
     assert seen == [outer_task, inner_task, outer_task]
     assert core.current() is None
-
-
-@pytest.mark.parametrize("wrong", [None, 5, "text"])
-def test_what_is_not_callable_is_refused(rig: Rig, wrong: Any) -> None:
-    with pytest.raises(TypeError):
-        rig.engine.enqueue(wrong, queue=rig.queue)
-    with pytest.raises(TypeError):
-        rig.engine.enqueue_many([(rig.note, (1,), None, 0, None, None, None, None, None, 0), {"func": wrong}], limit=0)
-    assert rig.engine.outstanding() == 0 and rig.engine.queued(rig.queue) == 0
