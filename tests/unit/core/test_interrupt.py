@@ -152,12 +152,12 @@ def test_interrupts_never_reach_another_task(rig: Rig, fast_switching: None) -> 
     for chaser in chasers:
         chaser.start()
     hit = rounds = 0
-    deadline = time.monotonic() + 20
-    while (hit < 20 or rounds < 20) and time.monotonic() < deadline:
+    deadline = time.monotonic() + 8
+    while (hit < 10 or rounds < 10) and time.monotonic() < deadline:
         rounds += 1
         tasks = []
         for n in range(100):
-            tasks.append(rig.engine.enqueue(work, (n,), queue=rig.queue, options="target"))
+            tasks.append(rig.engine.enqueue(work, (n * 20,), queue=rig.queue, options="target"))
             tasks.append(rig.engine.enqueue(work, (20,), queue=rig.queue, options="bystander"))
         assert rig.engine.drain(SOON)
         for task in tasks:
@@ -190,8 +190,9 @@ def test_interrupts_leave_the_engine_whole_when_the_task_calls_it(rig: Rig, fast
 
         task = rig.engine.enqueue(busy, queue=rig.queue)
         assert entered.wait(SOON)
-        send(rig, worker, task)
-        assert task.wait(SOON) and isinstance(task.error, Stop)
+        # More than once: one that lands in a finalizer is swallowed by the interpreter.
+        eventually(lambda: rig.engine.interrupt(worker, task, 1, Stop) and task.wait(0.1))
+        assert isinstance(task.error, Stop)
     left = [task for task in rig.engine.tasks() if task.state < core.COMPLETED]
     assert len(left) == rig.engine.outstanding()
     for task in left:  # interrupted between the claim and the finish, or before the withdraw
