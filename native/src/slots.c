@@ -230,6 +230,7 @@ bl_slot *bl_pool_take(bl_pool *pool) {
     slot->mark = 0;
     slot->queue = 0;
     slot->next = NULL;
+    slot->kept = NULL;
     slot->seq = 0;
     slot->id = 0;
     slot->created = 0;

@@ -44,7 +44,8 @@ typedef struct bl_slot {
     uint8_t lane;
     uint8_t mark;         /* free for the binding */
     uint16_t queue;       /* index of the queue */
-    struct bl_slot *next; /* link of the list the slot is in: overflow, front; guarded by that list's lock */
+    struct bl_slot *next; /* link of the queue's list the slot is in: overflow, front; guarded by that list's lock */
+    struct bl_slot *kept; /* the same for the retention list: a tombstone can be in both */
     uint64_t seq;         /* place in its queue; set by bl_queue_push */
     uint64_t id;
     int64_t created;      /* nanoseconds of the engine's clock, as all times here */
