@@ -38,6 +38,7 @@ typedef struct EngineObject {
     PyObject_HEAD
     bl_core *core;
     PyTypeObject *task_type;
+    PyObject *weakrefs;
     uint64_t prefix;          /* first half of every task id */
     uint32_t generation;      /* of the process (forks) that the core belongs to */
     bl_a32 started;           /* _start() was called */

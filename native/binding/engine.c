@@ -173,6 +173,8 @@ static void engine_dealloc(PyObject *self) {
     EngineObject *engine = (EngineObject *)self;
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
+    if (engine->weakrefs != NULL)
+        PyObject_ClearWeakRefs(self);
     (void)engine_clear_refs(self);
     Py_CLEAR(engine->task_type);
     PyMem_Free(bl_load_relaxed(&engine->hooks));
@@ -528,6 +530,11 @@ static PyGetSetDef engine_getset[] = {
     {NULL, NULL, NULL, NULL, NULL},
 };
 
+static PyMemberDef engine_members[] = {
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(EngineObject, weakrefs), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
 static PyType_Slot engine_slots[] = {
     {Py_tp_doc, "The core of an engine; brokerless.engine.Engine is what to use."},
     {Py_tp_init, engine_init},
@@ -537,6 +544,7 @@ static PyType_Slot engine_slots[] = {
     {Py_tp_clear, engine_clear_refs},
     {Py_tp_methods, engine_methods},
     {Py_tp_getset, engine_getset},
+    {Py_tp_members, engine_members},
     {0, NULL},
 };
 

@@ -196,6 +196,9 @@ static bool retry_later(TaskObject *task, uint32_t attempt, double delay) {
 }
 
 bool bl_attempt_failed(TaskObject *task, bl_worker *worker, uint32_t attempt, PyObject *error, int64_t now) {
+    uint32_t word = bl_load_acquire(&task->slot->word); /* transitions in slots.c release */
+    if (bl_word_state(word) != BL_RUNNING || bl_word_attempt(word) != attempt)
+        return false; /* a stale attempt: its error is nobody's */
     forget_timer(task);
     double delay = judge(task, error);
     if (delay == -2.0)

@@ -512,6 +512,19 @@ static PyObject *task_failed_attempt(PyObject *self, PyObject *args) {
     return PyBool_FromLong(!foreign && bl_attempt_failed(task, NULL, attempt, error, now_of(task)));
 }
 
+static PyObject *task_hold(PyObject *self, PyObject *arg) {
+    unsigned long attempt = PyLong_AsUnsignedLong(arg);
+    if (attempt == (unsigned long)-1 && PyErr_Occurred())
+        return NULL;
+    TaskObject *task = (TaskObject *)self;
+    if (bl_task_foreign(task))
+        Py_RETURN_FALSE;
+    bl_mutex_lock(&task->lock); /* bl_finish compares and stores under it */
+    bool held = bl_slot_hold(task->slot, (uint32_t)attempt) == BL_OK;
+    bl_mutex_unlock(&task->lock);
+    return PyBool_FromLong(held);
+}
+
 static PyObject *task_drop(PyObject *self, PyObject *arg) {
     unsigned long attempt = PyLong_AsUnsignedLong(arg);
     if (attempt == (unsigned long)-1 && PyErr_Occurred())
@@ -532,6 +545,8 @@ static PyMethodDef task_methods[] = {
     {"fail", task_fail, METH_VARARGS, PyDoc_STR("fail(attempt, error) -> bool: that running attempt failed for good.")},
     {"failed_attempt", task_failed_attempt, METH_VARARGS,
      PyDoc_STR("failed_attempt(attempt, error) -> bool: that running attempt failed; the engine decides on a retry.")},
+    {"hold", task_hold, METH_O,
+     PyDoc_STR("hold(attempt) -> bool: that running attempt can no longer end the task, which stays RUNNING as attempt + 1.")},
     {"drop", task_drop, METH_O, PyDoc_STR("drop(attempt) -> bool: that running attempt was cancelled.")},
     {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS, NULL},
     {NULL, NULL, 0, NULL},

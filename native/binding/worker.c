@@ -23,18 +23,26 @@ static PyObject *call_function(TaskObject *task) {
     return PyObject_Vectorcall(task->func, task->args, (size_t)(Py_SIZE(task) - named), task->kwnames);
 }
 
-static PyObject *call(TaskObject *task, QueueHooks *hooks) {
+static PyObject *call_plain(TaskObject *task, QueueHooks *hooks) {
     if (hooks != NULL && hooks->runner != NULL)
         return PyObject_CallOneArg(hooks->runner, (PyObject *)task);
+    return call_function(task);
+}
+
+static PyObject *call(TaskObject *task, QueueHooks *hooks, uint32_t attempt) {
     if (task->context == NULL)
-        return call_function(task);
-    /* A retry enters the same snapshot again: what the first attempt set there stays, as in a plain re-run. */
-    if (PyContext_Enter(task->context) < 0)
+        return call_plain(task, hooks);
+    /* Each retry gets a copy: a stuck attempt may still be inside the snapshot. */
+    PyObject *context = attempt > 1 ? PyContext_Copy(task->context) : Py_NewRef(task->context);
+    if (context == NULL || PyContext_Enter(context) < 0) {
+        Py_XDECREF(context);
         return NULL;
-    PyObject *result = call_function(task);
+    }
+    PyObject *result = call_plain(task, hooks);
     PyObject *error = result == NULL ? bl_fetch_exception() : NULL;
-    if (PyContext_Exit(task->context) < 0)
-        PyErr_WriteUnraisable(task->context);
+    if (PyContext_Exit(context) < 0)
+        PyErr_WriteUnraisable(context);
+    Py_DECREF(context);
     if (error != NULL) {
         PyErr_SetObject((PyObject *)Py_TYPE(error), error);
         Py_DECREF(error);
@@ -58,7 +66,7 @@ int64_t bl_run(EngineObject *engine, bl_worker *worker, TaskObject *task, uint32
     current_task = task;
     observe_start(task, hooks);
     bl_worker_begin(core, worker, task->slot, attempt, bl_core_now(core));
-    PyObject *result = call(task, hooks);
+    PyObject *result = call(task, hooks, attempt);
     PyObject *error = result == NULL ? bl_fetch_exception() : NULL;
     int64_t now = bl_core_now(core);
     if (bl_worker_end(core, worker, now))

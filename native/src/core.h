@@ -165,7 +165,7 @@ bl_slot *bl_core_pop_retained(bl_core *core);          /* tear-down: whatever is
 uint64_t bl_core_retained(const bl_core *core);
 
 /* The keeper: one thread that fires what is due. Sleeps until the earliest of timers, deadlines, aged
- * results, `until`, or a kick. */
+ * results, `until`, or a kick. `until` is real time (bl_now) even while the clock is hand-set. */
 int bl_core_keeper_wait(bl_core *core, int64_t until);
 void bl_core_kick(bl_core *core);
 

@@ -256,7 +256,8 @@ static int64_t next_deadline(bl_core *core) {
 int bl_core_keeper_wait(bl_core *core, int64_t until) {
     uint32_t key = bl_ec_prepare(&core->keeper);
     bl_store_seq(&core->keeper_wake, BL_NEVER); /* from here on whoever is earlier than that kicks: see DESIGN */
-    int64_t wake = until;
+    bool manual = bl_core_manual(core);
+    int64_t wake = manual ? BL_NEVER : until;
     int64_t times[] = {bl_timers_next(core->timers), next_deadline(core), next_aged(core)};
     for (size_t i = 0; i < sizeof times / sizeof *times; i++)
         wake = times[i] < wake ? times[i] : wake;
@@ -265,8 +266,7 @@ int bl_core_keeper_wait(bl_core *core, int64_t until) {
         return BL_TIMEOUT;
     }
     bl_store_seq(&core->keeper_wake, wake); /* read by kick_before */
-    int result = bl_ec_wait(&core->keeper, key, bl_core_manual(core) ? BL_NEVER : wake);
-    return result;
+    return bl_ec_wait(&core->keeper, key, manual ? until : wake);
 }
 
 void bl_core_kick(bl_core *core) { bl_ec_notify_all(&core->keeper); }

@@ -81,6 +81,14 @@ int bl_slot_retry(bl_slot *slot, uint32_t attempt, unsigned state, uint32_t *see
     return leave_running(slot, attempt, state, BL_F_CANCEL, seen);
 }
 
+int bl_slot_hold(bl_slot *slot, uint32_t attempt) {
+    uint32_t word = bl_load_acquire(&slot->word);
+    while (bl_word_state(word) == BL_RUNNING && bl_word_attempt(word) == attempt)
+        if (bl_cas_acq_rel(&slot->word, &word, word + (UINT32_C(1) << BL_ATTEMPT_SHIFT)))
+            return BL_OK;
+    return BL_LOST;
+}
+
 int bl_slot_cancel(bl_slot *slot, uint32_t *seen) {
     uint32_t word = bl_load_acquire(&slot->word);
     while (bl_word_state(word) <= BL_QUEUED) {

@@ -71,12 +71,14 @@ static inline bool bl_word_terminal(uint32_t word) { return bl_word_state(word) 
  *   claim:  QUEUED -> RUNNING, attempt + 1; `*attempt` is the new attempt
  *   finish: RUNNING of this attempt -> COMPLETED, FAILED or CANCELLED
  *   retry:  RUNNING of this attempt -> DELAYED or QUEUED (attempt unchanged until the next claim)
+ *   hold:   RUNNING of this attempt -> RUNNING of attempt + 1: who runs this one can no longer end the task
  *   cancel: DELAYED or QUEUED -> CANCELLED (also used for expiry)
  *   ready:  DELAYED -> QUEUED
  */
 int bl_slot_claim(bl_slot *slot, uint32_t *attempt, uint32_t *seen);
 int bl_slot_finish(bl_slot *slot, uint32_t attempt, unsigned state, uint32_t *seen);
 int bl_slot_retry(bl_slot *slot, uint32_t attempt, unsigned state, uint32_t *seen);
+int bl_slot_hold(bl_slot *slot, uint32_t attempt);
 int bl_slot_cancel(bl_slot *slot, uint32_t *seen);
 int bl_slot_ready(bl_slot *slot, uint32_t *seen);
 /* Set flags on a slot that is not terminal: BL_OK, or BL_LOST when it is already terminal. */
