@@ -21,7 +21,7 @@ from .pools import pool_of_this_thread
 if TYPE_CHECKING:
     from .engine import Engine
 
-__all__ = ["TaskResult", "run_callback"]
+__all__ = ["TaskResult", "label", "run_callback"]
 
 log = logging.getLogger("brokerless")
 
@@ -152,7 +152,7 @@ class TaskResult(Task):
         """
         if self.state <= RUNNING and not self._wait(timeout):
             raise TaskTimeoutError(
-                f"task {self.task_id} ({_name(self.func)}) is {self.status} after waiting {timeout} s; "
+                f"task {self.task_id} ({label(self)}) is {self.status} after waiting {timeout} s; "
                 "wait longer, or cancel() it"
             )
         return self._outcome()
@@ -198,7 +198,7 @@ class TaskResult(Task):
         if state == FAILED:
             error = self.error
             raise TaskExecutionError(
-                f"task {self.task_id} ({_name(self.func)}) failed after {self.attempts} attempt(s): "
+                f"task {self.task_id} ({label(self)}) failed after {self.attempts} attempt(s): "
                 f"{type(error).__name__}: {error}",
                 self.task_id,
             ) from error
@@ -208,7 +208,7 @@ class TaskResult(Task):
         error = self.error
         if isinstance(error, TaskCancelledError):
             return error
-        return TaskCancelledError(f"task {self.task_id} ({_name(self.func)}) was cancelled or expired")
+        return TaskCancelledError(f"task {self.task_id} ({label(self)}) was cancelled or expired")
 
     def __await__(self) -> Generator[Any, None, Any]:
         """`await handle`: like `wait()`, on the running asyncio loop, without a thread and without polling.
@@ -279,7 +279,7 @@ class TaskResult(Task):
         return self
 
     def __repr__(self) -> str:
-        return f"<TaskResult {self.task_id} {_name(self.func)} {self.status}>"
+        return f"<TaskResult {self.task_id} {label(self)} {self.status}>"
 
 
 def run_callback(task: Task, entry: Any) -> None:
@@ -306,7 +306,10 @@ def _resolve(future: asyncio.Future[None]) -> None:
         future.set_result(None)
 
 
-def _name(func: Any) -> str:
-    if func is None:
-        return "function let go"  # the core releases what a completed task was made of
+def label(task: Task) -> str:
+    """The name of a task's function, also when the core has let go of the function itself."""
+    name = getattr(task, "name", None)
+    if isinstance(name, str):
+        return name
+    func = task.func
     return getattr(func, "__qualname__", None) or getattr(func, "__name__", None) or type(func).__name__

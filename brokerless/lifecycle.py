@@ -18,6 +18,7 @@ import weakref
 from typing import TYPE_CHECKING
 
 from .core import RUNNING, Task
+from .handle import label
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -71,7 +72,7 @@ def _log_dropped(engine: Engine) -> None:
     log.error("%d task(s) of %r are dropped: the interpreter ends and they have not", dropped, engine.name)
     named = (task for task in engine.tasks() if task.state <= RUNNING)
     for _, task in zip(range(MOST_NAMED), named, strict=False):
-        log.error("dropped: task %s (%s)", task.task_id, getattr(task.func, "__qualname__", task.func))
+        log.error("dropped: task %s (%s)", task.task_id, label(task))
 
 
 def settle(engine: Engine, timeout: float | None) -> bool:

@@ -34,6 +34,7 @@ GRACE = 0.5
 
 FIRST_LOOK = 0.001
 LAST_LOOK = 0.05
+SLOW_LOOK = 1.0
 FOREVER = 1e8
 
 _OURS = __name__.partition(".")[0]
@@ -104,7 +105,7 @@ def hold(task: Task, attempt: int, error: BaseException) -> bool:
 class _Watch:
     """One thread that is to leave one attempt."""
 
-    __slots__ = ("attempt", "delivered", "exception", "held", "pause", "soft", "task", "until", "worker")
+    __slots__ = ("attempt", "delivered", "exception", "held", "longest", "pause", "soft", "task", "until", "worker")
 
     def __init__(self, worker: int, task: Task, attempt: int, exception: type[BaseException]) -> None:
         self.worker = worker
@@ -117,6 +118,7 @@ class _Watch:
         self.until: float | None = None
         """When it counts as stuck, in real time; None: never."""
         self.pause = FIRST_LOOK
+        self.longest = LAST_LOOK
 
 
 class Limits:
@@ -185,7 +187,7 @@ class Limits:
             self._stuck(watch)
             return
         engine.keeper.look_later(watch.pause, partial(self._look, watch))
-        watch.pause = min(watch.pause * 2, LAST_LOOK)
+        watch.pause = min(watch.pause * 2, watch.longest)
 
     def _left(self, watch: _Watch) -> None:
         """The thread is through with the attempt."""
@@ -208,12 +210,17 @@ class Limits:
                 "replaced" if replaced else "not replaced",
                 extra={"task_id": task.task_id},
             )
-        if watch.held is None:
+        held, watch.held = watch.held, None
+        if not watch.delivered:
+            # Nobody waits for it any more, but the thread should still end when it can.
+            watch.until, watch.longest = None, SLOW_LOOK
+            self.engine.keeper.look_later(LAST_LOOK, partial(self._look, watch))
+        if held is None:
             return
         if isinstance(task.options, TaskOptions) and task.options.retry_stuck:
-            task.failed_attempt(watch.attempt + 1, watch.held)
+            task.failed_attempt(watch.attempt + 1, held)
         else:
-            task.fail(watch.attempt + 1, watch.held)
+            task.fail(watch.attempt + 1, held)
 
     def reset_after_fork(self) -> None:
         """In a forked child: nothing runs."""

@@ -12,7 +12,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from .cputime import ThreadMeter
+from .cputime import ThreadMeter, thread_demand
 from .keeper import Timer
 from .pools import Pool
 
@@ -42,7 +42,7 @@ class Scaler:
 
     def _reset(self) -> None:
         self._lock = threading.Lock()
-        self._meter = ThreadMeter()
+        self._meter = ThreadMeter(thread_demand)
         self._timer: Timer | None = None
         self._ended = 0
         self._needed_at = time.monotonic()
