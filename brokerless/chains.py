@@ -8,31 +8,20 @@ whichever way, moves its group on, so a group always ends.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from .calls import Call
 from .core import CANCELLED, COMPLETED, Task
 from .extra import Extra, Progress, extra_of
-from .options import Settings
 
 if TYPE_CHECKING:
     from .engine import Engine
     from .handle import TaskResult
 
-__all__ = ["Call", "Chain", "Group", "Parallel"]
+__all__ = ["Chain", "Group", "Parallel"]
 
 NOTHING: Any = object()
-
-
-@dataclass(frozen=True)
-class Call:
-    """One function with its arguments and options, not submitted yet."""
-
-    func: Callable[..., Any]
-    args: tuple[Any, ...] = ()
-    kwargs: Mapping[str, Any] = field(default_factory=dict)
-    settings: Settings = field(default_factory=Settings)
 
 
 class Group:
