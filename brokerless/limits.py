@@ -34,7 +34,7 @@ GRACE = 0.5
 """Seconds after a hard limit until a thread counts as stuck."""
 
 FIRST_LOOK = 0.001
-LAST_LOOK = 0.05
+LAST_LOOK = 0.01
 SLOW_LOOK = 1.0
 FOREVER = 1e8
 
