@@ -30,6 +30,7 @@ bl_core *bl_core_new(const bl_config *config) {
         return NULL;
     core->config = *config;
     bl_store_relaxed(&core->keeper_wake, BL_NEVER);
+    bl_store_relaxed(&core->asked, BL_NEVER);
     bl_ec_init(&core->keeper);
     bl_ec_init(&core->drainers);
     if (!core_parts(core)) {

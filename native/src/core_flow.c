@@ -27,6 +27,7 @@ void bl_core_unreserve(bl_core *core, unsigned queue, unsigned lane, uint64_t co
     bl_queue_release(bl_core_queue(core, queue), lane, count);
 }
 
+/* Wake one thread for a slot in this lane. True when it is a worker of an ordinary group. */
 static bool wake_groups(bl_core *core, bl_queue_entry *entry, unsigned lane) {
     bl_list *groups = bl_load_acquire(&entry->groups); /* release in set_member */
     if (groups == NULL)
@@ -39,12 +40,10 @@ static bool wake_groups(bl_core *core, bl_queue_entry *entry, unsigned lane) {
         else if (bl_ec_notify(&group->ec))
             return true;
     }
-    if (!reserve || lane != 0)
-        return false;
-    for (size_t i = 0; i < groups->count; i++) {
+    for (size_t i = 0; reserve && lane == 0 && i < groups->count; i++) {
         bl_group *group = bl_core_group(core, groups->items[i]);
         if (group->reserve && bl_ec_notify(&group->ec))
-            return true;
+            break;
     }
     return false;
 }
@@ -62,9 +61,9 @@ int bl_core_push(bl_core *core, bl_slot *slot, bool front, bool *woken) {
     return result;
 }
 
-void bl_core_wake(bl_core *core, unsigned queue, uint64_t count) {
+void bl_core_wake(bl_core *core, unsigned queue, unsigned lane, uint64_t count) {
     bl_queue_entry *entry = bl_core_entry(core, queue);
-    while (count > 0 && wake_groups(core, entry, 0))
+    while (count > 0 && wake_groups(core, entry, lane))
         count--;
 }
 
@@ -75,9 +74,16 @@ int bl_core_cancel(bl_core *core, bl_slot *slot, uint32_t *seen) {
     return result;
 }
 
+/* The keeper remembers what it was woken for, even if that is over by then: were it to sleep for something
+ * later instead, each short task with a limit would wake it again. This way a limit of 30 s costs one wake-up
+ * in 30 s. */
 static void kick_before(bl_core *core, int64_t when) {
-    if (when < bl_load_seq(&core->keeper_wake)) /* handshake with bl_core_keeper_wait */
-        bl_core_kick(core);
+    if (when >= bl_load_seq(&core->keeper_wake)) /* handshake with bl_core_keeper_wait */
+        return;
+    int64_t asked = bl_load_seq(&core->asked);
+    while (when < asked && !bl_cas_seq(&core->asked, &asked, when)) {
+    }
+    bl_core_kick(core);
 }
 
 int bl_core_schedule(bl_core *core, bl_slot *slot, int64_t when) {
@@ -217,6 +223,15 @@ bl_slot *bl_core_pop_retained(bl_core *core) {
     return slot;
 }
 
+/* What the keeper was woken for and is still to come. */
+static int64_t next_asked(bl_core *core) {
+    int64_t asked = bl_load_seq(&core->asked); /* pairs with kick_before */
+    if (asked > bl_core_now(core))
+        return asked;
+    (void)bl_cas_seq(&core->asked, &asked, BL_NEVER); /* lost: somebody asked anew, and kicks */
+    return BL_NEVER;
+}
+
 /* When the oldest kept result is over, and that result in `held`. Keeper only. */
 static int64_t next_aged(bl_core *core) {
     if (core->config.result_ttl == BL_NEVER)
@@ -258,7 +273,7 @@ int bl_core_keeper_wait(bl_core *core, int64_t until) {
     bl_store_seq(&core->keeper_wake, BL_NEVER); /* from here on whoever is earlier than that kicks: see DESIGN */
     bool manual = bl_core_manual(core);
     int64_t wake = manual ? BL_NEVER : until;
-    int64_t times[] = {bl_timers_next(core->timers), next_deadline(core), next_aged(core)};
+    int64_t times[] = {bl_timers_next(core->timers), next_deadline(core), next_aged(core), next_asked(core)};
     for (size_t i = 0; i < sizeof times / sizeof *times; i++)
         wake = times[i] < wake ? times[i] : wake;
     if (wake <= bl_core_now(core)) {

@@ -46,6 +46,7 @@ struct bl_core {
     bl_rate submit_rate;
     _Alignas(BL_CACHE_LINE) bl_a64 kept_count;
     _Alignas(BL_CACHE_LINE) bl_ai64 keeper_wake; /* what the keeper sleeps for */
+    bl_ai64 asked; /* the earliest time that somebody woke the keeper for and that has not come yet */
     bl_a32 manual;
     bl_ai64 manual_now;
     bl_ec keeper;

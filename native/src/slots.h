@@ -45,8 +45,10 @@ typedef struct bl_slot {
     uint8_t mark;         /* free for the binding */
     uint16_t queue;       /* index of the queue */
     struct bl_slot *next; /* link of the queue's list the slot is in: overflow, front; guarded by that list's lock */
-    struct bl_slot *kept; /* the same for the retention list: a tombstone can be in both */
-    uint64_t seq;         /* place in its queue; set by bl_queue_push */
+    union {
+        uint64_t seq;         /* while QUEUED: place in its queue; set by bl_queue_push */
+        struct bl_slot *kept; /* once over: link of the retention list; a tombstone is in a lane at the same time */
+    };
     uint64_t id;
     int64_t created;      /* nanoseconds of the engine's clock, as all times here */
     int64_t started;
@@ -59,7 +61,7 @@ typedef struct bl_slot {
     uint32_t index;       /* in the pool; constant */
 } bl_slot;
 
-_Static_assert(sizeof(bl_slot) <= 128, "a slot is at most two cache lines");
+_Static_assert(sizeof(bl_slot) <= 96, "a queued task costs memory, and there may be millions");
 
 static inline unsigned bl_word_state(uint32_t word) { return word & BL_STATE_MASK; }
 static inline uint32_t bl_word_attempt(uint32_t word) { return word >> BL_ATTEMPT_SHIFT; }
