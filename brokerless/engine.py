@@ -141,8 +141,8 @@ class Engine(core.Engine):
 
     def run_until_empty(self, queues: Sequence[Queue | int] | None = None, max_tasks: int | None = None) -> int:
         """Runs what waits in these queues (in all, if None) on the calling thread; returns how many ran."""
-        indexes = None if queues is None else [int(queue.__index__()) for queue in queues]
-        return super().run_until_empty(indexes, max_tasks)
+        chosen = [queue for queue in self.queues() if queue is not self._promises] if queues is None else queues
+        return super().run_until_empty([int(queue.__index__()) for queue in chosen], max_tasks)
 
     def call_later(self, seconds: float, func: Callable[[], Any]) -> Timer:
         """Calls a short function on the keeper thread after so many seconds; the timer can be cancelled."""
