@@ -20,7 +20,7 @@ static bool core_parts(bl_core *core) {
     core->pool = bl_pool_new();
     core->registry = bl_registry_new();
     core->timers = bl_timers_new();
-    core->kept = bl_lane_new(core->config.ring_size, BL_LINK_KEPT);
+    core->kept = bl_lane_new(core->config.ring_size, core->pool);
     return core->pool != NULL && core->registry != NULL && core->timers != NULL && core->kept != NULL;
 }
 

@@ -140,10 +140,15 @@ void bl_core_take(bl_core *core, bl_worker *worker, bl_take *take) {
     if (bl_load_relaxed(&group->rotate) != 0)
         start = bl_add_relaxed(&group->turn, 1) % queues->count;
     for (size_t i = 0; i < queues->count; i++) {
-        if (!take_queue(core, queues->items[(start + i) % queues->count], lowest, group->reserve, take))
+        size_t at = (start + i) % queues->count;
+        if (!take_queue(core, queues->items[at], lowest, group->reserve, take))
             continue;
         if (core->config.aging != 0)
             bl_store_relaxed(&worker->lowest_in, lowest ? core->config.aging : countdown - 1);
+        /* A push that was slower than a later one hid both from somebody who then fell asleep, and its notify
+         * woke this thread only (queue.h): pass it on. */
+        if (bl_ec_waiters(&group->ec) != 0 && !bl_queue_maybe_empty(bl_core_queue(core, queues->items[at])))
+            (void)bl_ec_notify(&group->ec);
         return;
     }
 }

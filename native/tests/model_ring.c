@@ -102,7 +102,7 @@ static void pop_if_told(void *arg) {
 /* The lane: ring of two, items beyond go to the list. */
 static void *lane_of_two(void) {
     state *s = calloc(1, sizeof *s);
-    s->lane = bl_lane_new(2, BL_LINK_NEXT);
+    s->lane = bl_lane_new(2, NULL);
     for (unsigned i = 0; i < ITEMS; i++) {
         s->slots[i].id = i;
     }

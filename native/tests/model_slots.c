@@ -69,6 +69,15 @@ static void time_out_and_retry(void *arg) {
     }
 }
 
+/* The keeper at a deadline: holds the task for itself, then ends it or hands it to the next attempt. */
+static void hold_and_retry(void *arg) {
+    state *s = arg;
+    uint32_t seen;
+    if (bl_slot_hold(&s->slot, 1) == BL_OK) {
+        MODEL_CHECK(bl_slot_retry(&s->slot, 2, BL_QUEUED, &seen) == BL_OK);
+    }
+}
+
 static void come_late(void *arg) { finish(arg, 1, BL_COMPLETED); }
 
 static void time_out_for_good(void *arg) { finish(arg, 1, BL_FAILED); }
@@ -77,6 +86,13 @@ static void one_end(void *arg) {
     state *s = arg;
     MODEL_CHECK(s->ends == 1 && bl_word_terminal(s->slot.word));
     MODEL_CHECK(s->claims == 0 || bl_word_attempt(s->slot.word) == 2);
+}
+
+static void one_end_or_waiting(void *arg) {
+    state *s = arg;
+    MODEL_CHECK(s->ends == (bl_word_terminal(s->slot.word) ? 1u : 0u));
+    MODEL_CHECK(bl_word_state(s->slot.word) != BL_RUNNING);
+    MODEL_CHECK(s->claims == 0 || bl_word_attempt(s->slot.word) == 3);
 }
 
 static void claim_in_two_steps(void *arg) { /* the seeded bug: looks, then stores */
@@ -96,6 +112,8 @@ int main(void) {
                                    one_end, NULL, 4});
     bl_model_must_hold(&(bl_model){"late attempt, retry, time-out", setup_running,
                                    {come_late, time_out_and_retry, time_out_for_good, flag}, one_end, NULL, 3});
+    bl_model_must_hold(&(bl_model){"late attempt, hold, next attempt, cancel", setup_running,
+                                   {come_late, hold_and_retry, work, cancel}, one_end_or_waiting, NULL, 3});
     bl_model_must_break(&(bl_model){"claim in two steps", setup, {claim_in_two_steps, cancel}, one_winner, NULL, 1},
                         "failed");
     return 0;
