@@ -7,7 +7,7 @@ for (options, coroutines, decorated functions) comes back through `_add_with_opt
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from .calls import Call, call_of, unwrap
 from .chains import Chain, Parallel
@@ -25,7 +25,8 @@ from .stats import Statistics
 
 __all__ = ["BackgroundTasks"]
 
-F = TypeVar("F", bound=Callable[..., Any])
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class BackgroundTasks(Engine):
@@ -242,10 +243,10 @@ class BackgroundTasks(Engine):
         return self._submit_checked(call.settings, call.func, first_args + call.args, call.kwargs, 0)
 
     @overload
-    def task(self, func: F, /) -> TaskFunction[..., Any]: ...
+    def task(self, func: Callable[P, R], /) -> TaskFunction[P, R]: ...
 
     @overload
-    def task(self, func: None = None, /, **options: Any) -> Callable[[Callable[..., Any]], TaskFunction[..., Any]]: ...
+    def task(self, func: None = None, /, **options: Any) -> Callable[[Callable[P, R]], TaskFunction[P, R]]: ...
 
     def task(self, func: Any = None, /, **options: Any) -> Any:
         """Decorator, bare or with options of `add_task`: the function stays callable and gets `.delay(*args,
@@ -350,7 +351,7 @@ class BackgroundTasks(Engine):
         """
         if self.closed:
             return self.outstanding() == 0
-        if wait_for_completion and self._paused and not cancel_pending:
+        if self._paused and not cancel_pending:
             self.resume()  # a pause would let it wait for nothing
         return self.shut_down(bool(wait_for_completion), timeout, bool(cancel_pending))
 
