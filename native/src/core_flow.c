@@ -83,7 +83,7 @@ static void kick_before(bl_core *core, int64_t when) {
     int64_t asked = bl_load_seq(&core->asked);
     while (when < asked && !bl_cas_seq(&core->asked, &asked, when)) {
     }
-    bl_core_kick(core);
+    bl_ec_notify_all(&core->keeper);
 }
 
 int bl_core_schedule(bl_core *core, bl_slot *slot, int64_t when) {
@@ -222,7 +222,12 @@ bl_slot *bl_core_retain(bl_core *core, bl_slot *slot) {
 }
 
 bl_slot *bl_core_pop_retained(bl_core *core) {
-    bl_slot *slot = bl_lane_pop(core->kept);
+    bl_mutex_lock(&core->aging);
+    bl_slot *slot = core->held; /* older than what is in the list */
+    core->held = NULL;
+    if (slot == NULL)
+        slot = bl_lane_pop(core->kept);
+    bl_mutex_unlock(&core->aging);
     if (slot != NULL)
         bl_sub_relaxed(&core->kept_count, 1);
     return slot;
@@ -237,10 +242,8 @@ static int64_t next_asked(bl_core *core) {
     return BL_NEVER;
 }
 
-/* When the oldest kept result is over, and that result in `held`. Keeper only. */
-static int64_t next_aged(bl_core *core) {
-    if (core->config.result_ttl == BL_NEVER)
-        return BL_NEVER;
+/* When the oldest kept result is over, and that result in `held`. `aging` is held. */
+static int64_t oldest_ends(bl_core *core) {
     if (core->held == NULL)
         core->held = bl_lane_pop(core->kept);
     if (core->held == NULL || core->held->finished > BL_NEVER - core->config.result_ttl)
@@ -248,11 +251,25 @@ static int64_t next_aged(bl_core *core) {
     return core->held->finished + core->config.result_ttl;
 }
 
+static int64_t next_aged(bl_core *core) {
+    if (core->config.result_ttl == BL_NEVER)
+        return BL_NEVER;
+    bl_mutex_lock(&core->aging);
+    int64_t when = oldest_ends(core);
+    bl_mutex_unlock(&core->aging);
+    return when;
+}
+
 bl_slot *bl_core_pop_aged(bl_core *core, int64_t now) {
-    if (next_aged(core) > now)
+    if (core->config.result_ttl == BL_NEVER)
         return NULL;
-    bl_slot *slot = core->held;
-    core->held = NULL;
+    bl_slot *slot = NULL;
+    bl_mutex_lock(&core->aging);
+    if (oldest_ends(core) <= now) {
+        slot = core->held;
+        core->held = NULL;
+    }
+    bl_mutex_unlock(&core->aging);
     if (slot != NULL)
         bl_sub_relaxed(&core->kept_count, 1);
     return slot;
@@ -281,15 +298,21 @@ int bl_core_keeper_wait(bl_core *core, int64_t until) {
     int64_t times[] = {bl_timers_next(core->timers), next_deadline(core), next_aged(core), next_asked(core)};
     for (size_t i = 0; i < sizeof times / sizeof *times; i++)
         wake = times[i] < wake ? times[i] : wake;
-    if (wake <= bl_core_now(core)) {
+    /* A kick from before the prepare would be lost otherwise, and with it the stop that it announces. */
+    if (bl_xchg_seq(&core->kicked, 0) != 0 || wake <= bl_core_now(core)) {
         bl_ec_cancel(&core->keeper);
         return BL_TIMEOUT;
     }
     bl_store_seq(&core->keeper_wake, wake); /* read by kick_before */
-    return bl_ec_wait(&core->keeper, key, manual ? until : wake);
+    int result = bl_ec_wait(&core->keeper, key, manual ? until : wake);
+    (void)bl_xchg_seq(&core->kicked, 0); /* whatever was announced until now is seen by the caller */
+    return result;
 }
 
-void bl_core_kick(bl_core *core) { bl_ec_notify_all(&core->keeper); }
+void bl_core_kick(bl_core *core) {
+    bl_store_seq(&core->kicked, 1); /* pairs with the exchange in bl_core_keeper_wait */
+    bl_ec_notify_all(&core->keeper);
+}
 
 void bl_core_done(bl_core *core, bl_worker *worker) {
     if (worker != NULL) {
