@@ -7,6 +7,7 @@ whichever way, moves its group on, so a group always ends.
 
 from __future__ import annotations
 
+import contextvars
 import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -35,6 +36,8 @@ class Group:
         self.calls = list(calls)
         self.members: list[TaskResult] = []
         self._submit = submit
+        # Later members are submitted by whoever ended an earlier one; they belong to this submitter all the same.
+        self._context = contextvars.copy_context()
         self._lock = threading.Lock()
         self._over = False
         extra = Extra()
@@ -56,7 +59,7 @@ class Group:
             if self._over:
                 return None
             try:
-                task = self._submit(call, first_args)
+                task = self._context.copy().run(self._submit, call, first_args)
             except BaseException as error:
                 self._over = True
                 failure = error
