@@ -32,5 +32,6 @@ def test_the_first_example_prints_what_it_says(tmp_path: Path) -> None:
     printed = subprocess.run([sys.executable, program], cwd=tmp_path, capture_output=True, text=True, timeout=30).stdout
     assert "done: report.pdf" in printed
     assert "[256, 1024]" in printed
-    assert printed.splitlines().count("first") == 1
-    assert printed.splitlines().count("later") == 1
+    # Two threads print: a line of one may end in a line of the other.
+    assert printed.count("first") == 1
+    assert printed.count("later") == 1
