@@ -1,6 +1,6 @@
 """What the engine is compared with: plain Python loops, the standard executor, and other in-process libraries.
 
-Each control submits `count` calls of the same function, waits until all are finished, and returns the seconds that took.
+Each control submits `count` calls of the same function, waits until all are finished, and returns the seconds it took.
 Third-party controls return None where the package is not installed.
 """
 
@@ -117,7 +117,9 @@ def catzilla_tasks(count: int) -> float | None:
         from catzilla.background_tasks import BackgroundTasks
     except ImportError:
         return None
-    engine = BackgroundTasks(workers=WORKERS, queue_size=count + 1, enable_auto_scaling=False, enable_c_compilation=False)
+    engine = BackgroundTasks(
+        workers=WORKERS, queue_size=count + 1, enable_auto_scaling=False, enable_c_compilation=False
+    )
     begin = time.perf_counter()
     handles = [engine.add_task(noop, number) for number in range(count)]
     for handle in handles:

@@ -100,7 +100,14 @@ def throughput(count: int, runs: int) -> list[Row]:
             rate = few / 10 / spent[-1]
             own = count / statistics.median(adds)
             rows.append(
-                Row("add_task, run to completion", f"{own / MILLION:.2f} M/s", f"{name} {rate:,.0f}/s", own / rate, "", None)
+                Row(
+                    "add_task, run to completion",
+                    f"{own / MILLION:.2f} M/s",
+                    f"{name} {rate:,.0f}/s",
+                    own / rate,
+                    "",
+                    None,
+                )
             )
     engine.shutdown()
     return rows
@@ -131,7 +138,9 @@ def _batch_row(rounds: list[tuple[float, float]], count: int) -> Row:
     ratio = statistics.median(single / batch for single, batch in rounds)
     single = count / statistics.median(single for single, _ in rounds) / MILLION
     batch = count / statistics.median(batch for _, batch in rounds) / MILLION
-    return Row("add_batch, accepted", f"{batch:.2f} M/s", f"add_task in a loop {single:.2f} M/s", ratio, ">= 1.5", ratio >= 1.5)
+    return Row(
+        "add_batch, accepted", f"{batch:.2f} M/s", f"add_task in a loop {single:.2f} M/s", ratio, ">= 1.5", ratio >= 1.5
+    )
 
 
 def _trips(call: Callable[[int], object], count: int) -> list[float]:
@@ -241,11 +250,17 @@ def memory(count: int) -> list[Row]:
     code = _MEMORY.format(count=count)
     elsewhere = tempfile.gettempdir()  # from the repository's root `import brokerless` would find the bare sources
     spent = [
-        float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=elsewhere).stdout)
+        float(
+            subprocess.run(
+                [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=elsewhere
+            ).stdout
+        )
         for _ in range(3)
     ]
     each = statistics.median(spent)
-    return [Row(f"memory per queued task, {count:,} queued", f"{each:.0f} bytes", "", None, "<= 250 bytes", each <= 250)]
+    return [
+        Row(f"memory per queued task, {count:,} queued", f"{each:.0f} bytes", "", None, "<= 250 bytes", each <= 250)
+    ]
 
 
 def sleepers(count: int, runs: int) -> list[Row]:

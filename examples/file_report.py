@@ -43,7 +43,9 @@ def inspect_file(path: Path) -> FileFacts:
     """Reads one file and counts what is in it."""
     data = path.read_bytes()
     words = collections.Counter(WORD.findall(data))
-    return FileFacts(path, len(data), data.count(b"\n"), sum(words.values()), hashlib.sha256(data).hexdigest(), words.most_common(50))
+    return FileFacts(
+        path, len(data), data.count(b"\n"), sum(words.values()), hashlib.sha256(data).hexdigest(), words.most_common(50)
+    )
 
 
 def files_below(folder: Path) -> list[Path]:
@@ -68,7 +70,9 @@ def watch(handles: Sequence[TaskResult], engine: BackgroundTasks) -> None:
     finished = False
     while not finished:
         finished = engine.drain(REDRAW)
-        draw(sum(handle.done() for handle in handles), len(handles), sum(handle.is_failed() for handle in handles), begin)
+        draw(
+            sum(handle.done() for handle in handles), len(handles), sum(handle.is_failed() for handle in handles), begin
+        )
     if sys.stdout.isatty():
         print()
 
@@ -113,7 +117,8 @@ def summarise(facts: Sequence[FileFacts], engine: BackgroundTasks) -> None:
         ]
     )
     size, lines, words, copies = group.result(60)
-    print(f"\n{len(facts):,} files, {size / 1e6:,.1f} MB, {lines:,} lines, {words:,} words, {copies:,} copies of other files")
+    print(f"\n{len(facts):,} files, {size / 1e6:,.1f} MB, {lines:,} lines, {words:,} words")
+    print(f"{copies:,} copies of other files")
     print(f"most frequent word: {chain.result(60)}")
     print("\nlargest files:")
     for fact in sorted(facts, key=lambda fact: -fact.size)[:5]:
@@ -124,7 +129,8 @@ def figures(engine: BackgroundTasks) -> None:
     """What the engine measured meanwhile."""
     stats = engine.get_stats()
     print(f"\nengine, {stats.total_workers} workers:")
-    print(f"  tasks: {stats.completed_tasks:,} completed, {stats.failed_tasks:,} failed, error rate {stats.error_rate:.1%}")
+    done, failed = stats.completed_tasks, stats.failed_tasks
+    print(f"  tasks: {done:,} completed, {failed:,} failed, error rate {stats.error_rate:.1%}")
     print(
         f"  execution: average {stats.average_task_time_ms:.1f} ms, p50 {stats.p50_execution_time_ms:.1f} ms, "
         f"p99 {stats.p99_execution_time_ms:.1f} ms"

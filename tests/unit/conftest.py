@@ -12,8 +12,8 @@ from tests.unit.rig import SOON, Rig
 
 
 @pytest.fixture(autouse=True)
-def _threads_end(no_thread_leak: None) -> Iterator[None]:
-    yield
+def _threads_end(no_thread_leak: None) -> None:
+    return
 
 
 @pytest.fixture

@@ -234,7 +234,10 @@ def test_cancelling_a_group(make_tasks: Callable[..., BackgroundTasks]) -> None:
 
 def test_groups_inside_groups(tasks: BackgroundTasks) -> None:
     outer = tasks.parallel_tasks(
-        [lambda: tasks.chain_tasks([lambda: 1, lambda v: v + 1]).result(SOON), lambda: tasks.add_task(abs, -7).result(SOON)]
+        [
+            lambda: tasks.chain_tasks([lambda: 1, lambda v: v + 1]).result(SOON),
+            lambda: tasks.add_task(abs, -7).result(SOON),
+        ]
     )
     assert outer.result(SOON) == [2, 7]
 

@@ -193,7 +193,7 @@ def test_interrupts_leave_the_engine_whole_when_the_task_calls_it(rig: Rig, fast
         task = rig.engine.enqueue(busy, queue=rig.queue)
         assert entered.wait(SOON)
         # More than once: one that lands in a finalizer is swallowed by the interpreter.
-        eventually(lambda: rig.engine.interrupt(worker, task, 1, Stop) and task.wait(0.1))
+        eventually(lambda task=task: rig.engine.interrupt(worker, task, 1, Stop) and task.wait(0.1))
         assert isinstance(task.error, Stop)
     left = [task for task in rig.engine.tasks() if task.state < core.COMPLETED]
     assert len(left) == rig.engine.outstanding()
