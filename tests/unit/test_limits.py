@@ -157,18 +157,12 @@ def test_unless_asked_for(make_tasks: Callable[..., BackgroundTasks]) -> None:
 def test_every_worker_stuck_and_work_goes_on(make_tasks: Callable[..., BackgroundTasks]) -> None:
     tasks = make_tasks(2)
     tasks.limits.grace = 0.02
-    lock = threading.Lock()
-    lock.acquire()
-
-    def blocked() -> None:
-        if lock.acquire(timeout=SOON):
-            lock.release()
-
-    handles = [tasks.add_task(blocked, timeout_ms=20, max_retries=0) for _ in range(6)]
+    release = threading.Event()
+    handles = [tasks.add_task(release.wait, SOON, timeout_ms=20, max_retries=0) for _ in range(6)]
     for handle in handles:
         assert isinstance(limit_of(handle), TimeLimitExceeded)
     assert tasks.add_task(abs, -1).result(SOON) == 1
-    lock.release()
+    release.set()
     eventually(lambda: tasks.get_stats().stuck_workers == 0)
     assert tasks.get_stats().total_workers == 2
 
@@ -200,7 +194,7 @@ class Recording(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            spin(0.02)
+            spin(0.004)
             self.emitted += 1
         except BaseException as error:
             self.torn.append(error)
@@ -213,11 +207,13 @@ def test_the_interrupt_never_lands_in_logging(make_tasks: Callable[..., Backgrou
     logger.propagate = False
     handler = Recording()
     logger.addHandler(handler)
+    logger.addHandler(logging.NullHandler())
 
     def chatty() -> None:
         deadline = time.monotonic() + SOON
         while time.monotonic() < deadline:
             logger.warning("a line")
+            spin(0.002)
 
     try:
         for _ in range(5):
