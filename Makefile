@@ -30,7 +30,7 @@ demo: install
 # The tests of every day: no services, at most three minutes on two cores.
 test: dev
 	BROKERLESS_CORE=native $(PYTEST) tests/unit tests/architecture
-	BROKERLESS_CORE=pure $(PYTEST) tests/unit/core tests/unit/api
+	BROKERLESS_CORE=pure $(PYTEST) tests/unit --ignore tests/unit/native
 
 # The C core alone: plain, address and undefined-behaviour sanitizer, thread sanitizer.
 native-test: dev

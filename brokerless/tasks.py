@@ -37,9 +37,9 @@ class BackgroundTasks(Engine):
     `workers` is not given either. `queue_size`: most waiting tasks per priority, None for no bound; CRITICAL, retries
     and delayed tasks are exempt. `on_full`: "raise" (QueueFull) or "block" (waits up to `full_timeout`, an attribute,
     30 s at first; in a worker thread it raises). `result_ttl`: seconds, and `result_max`: count of ended tasks that are
-    kept for `get_task_by_id`; None for no limit. `memory_pool_mb`, `enable_profiling` and `use_jemalloc` are accepted
-    and change nothing: memory grows as needed, the figures are always measured, and the allocator was chosen when this
-    package was built. Other names that are accepted: `initial_workers`, `task_workers`, `task_queue_size`,
+    kept for `get_task_by_id`; None for no limit. `memory_pool_mb`: so much memory for tasks is reserved at the start;
+    it grows beyond that as needed. `enable_profiling` and `use_jemalloc` are accepted and change nothing: the figures
+    are always measured, and the allocator was chosen when this package was built. Other names that are accepted: `initial_workers`, `task_workers`, `task_queue_size`,
     `enable_task_c_compilation`, `enable_jemalloc`, `memory_profiling`.
 
     Raises TypeError or ValueError for a wrong argument. Use it as a context manager to shut it down at the end.
@@ -77,6 +77,8 @@ class BackgroundTasks(Engine):
         configuration = Configuration.checked(given, other_names)
         super().__init__(name="tasks", result_ttl=configuration.result_ttl, result_max=configuration.result_max)
         self.configuration = configuration
+        if configuration.memory_pool_mb is not None:
+            self.reserve_memory(configuration.memory_pool_mb << 20)
         self.on_full = configuration.on_full
         self.queue_size = configuration.queue_size
         self._main_queue = self.queue("tasks", lanes=len(TaskPriority))

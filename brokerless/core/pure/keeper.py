@@ -154,6 +154,9 @@ class Keeping(Ending):
             self._c_stopping = True
             self._c_wake_all()
 
+    def reserve_memory(self, size: int) -> None:
+        """Nothing to do: Python's own allocator serves this core."""
+
     def discard(self) -> int:
         """Cancel everything that has not started; the count. Empties the lanes and the timers."""
         cancelled: list[tuple[Task, list[Any] | None]] = []
