@@ -39,8 +39,9 @@ class BackgroundTasks(Engine):
     30 s at first; in a worker thread it raises). `result_ttl`: seconds, and `result_max`: count of ended tasks that are
     kept for `get_task_by_id`; None for no limit. `memory_pool_mb`: so much memory for tasks is reserved at the start;
     it grows beyond that as needed. `enable_profiling` and `use_jemalloc` are accepted and change nothing: the figures
-    are always measured, and the allocator was chosen when this package was built. Other names that are accepted: `initial_workers`, `task_workers`, `task_queue_size`,
-    `enable_task_c_compilation`, `enable_jemalloc`, `memory_profiling`.
+    are always measured, and the allocator was chosen when this package was built. Other names that are accepted:
+    `initial_workers`, `task_workers`, `task_queue_size`, `enable_task_c_compilation`, `enable_jemalloc`,
+    `memory_profiling`.
 
     Raises TypeError or ValueError for a wrong argument. Use it as a context manager to shut it down at the end.
     """

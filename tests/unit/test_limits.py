@@ -1,5 +1,5 @@
-"""Time limits of tasks in threads: at the deadline the task fails, its thread is interrupted or replaced, and nobody else
-feels anything of it."""
+"""Time limits of tasks in threads: at the deadline the task fails, its thread is interrupted or replaced, and nobody
+else feels anything of it."""
 
 from __future__ import annotations
 
