@@ -104,7 +104,6 @@ static void write_or_read(unsigned index, void *arg) {
 static void test_one_writer_many_readers(void) { run_crew(3, write_or_read, NULL); }
 
 int main(void) {
-    watchdog(50);
     RUN(test_buckets);
     RUN(test_relative_error);
     RUN(test_quantiles);

@@ -145,7 +145,6 @@ static void test_many_producers_many_consumers(void) {
 }
 
 int main(void) {
-    watchdog(50);
     RUN(test_order_across_ring_and_list);
     RUN(test_one_slot_in_two_lists);
     RUN(test_overflow_starts_when_the_ring_is_full);

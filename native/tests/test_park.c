@@ -229,7 +229,6 @@ static void test_mutex(void) {
 }
 
 int main(void) {
-    watchdog(50);
     RUN(test_wait_returns_without_sleeping);
     RUN(test_deadline);
     RUN(test_notify_counts);

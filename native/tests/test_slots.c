@@ -145,7 +145,6 @@ static void test_claim_cancel_expire_one_winner(void) { run_race(race_claim_canc
 static void test_finish_time_out_retry_one_winner(void) { run_race(race_finish_retry, word_of(BL_RUNNING, 3, 0)); }
 
 int main(void) {
-    watchdog(50);
     RUN(test_truth_table);
     RUN(test_late_attempt_cannot_finish);
     RUN(test_claim_cancel_expire_one_winner);

@@ -10,7 +10,7 @@ from tests.unit.native.core_machine import CoreMachine
 from tests.unit.native.machines import PARTS, Machine
 
 LONG = settings(
-    max_examples=300, stateful_step_count=150, deadline=None, suppress_health_check=list(HealthCheck), database=None
+    max_examples=150, stateful_step_count=80, deadline=None, suppress_health_check=list(HealthCheck), database=None
 )
 
 
