@@ -128,8 +128,6 @@ class Keeping(Ending):
 
     def drain(self, timeout: float | None = None) -> bool:
         """Until everything submitted is done, callbacks included; False when `timeout` passed before."""
-        if self._c_forked_pending:
-            self._c_first_use()
         end = None if timeout is None else time.monotonic() + timeout
         with self._c_lock:
             while self._c_outstanding:
