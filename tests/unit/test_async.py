@@ -47,10 +47,14 @@ def test_their_number_is_limited(engine: Any) -> None:
     limited = Engine(name="limited", async_limit=3)
     running: list[int] = []
     most: list[int] = []
+    three = asyncio.Event()
 
     async def watch(n: int) -> int:
         running.append(n)
         most.append(len(running))
+        if len(running) == 3:
+            three.set()
+        await three.wait()
         for _ in range(5):
             await asyncio.sleep(0)
         running.remove(n)
