@@ -60,15 +60,16 @@ class LaneMachine(Machine):
     def make(self, size: int) -> None:
         self.lanes = [self.lib.bl_lane_new(size, self.ffi.NULL), self.lib.bl_lane_new(size, self.slots.pool)]
         self.models: list[deque[Any]] = [deque(), deque()]
-        self.known: list[Any] = []
+        self.outside: list[deque[Any]] = [deque(), deque()]  # known slots that are not in the lane
 
     @rule(which=st.integers(0, 1), count=st.integers(1, 12))
     def push(self, which: int, count: int) -> None:
         for _ in range(count):
-            outside = [slot for slot in self.known if slot not in self.models[which]]
-            slot = outside[0] if outside else self.slots.take()
-            if not outside:
-                self.known.append(slot)
+            if not self.outside[which]:
+                slot = self.slots.take()
+                self.outside[0].append(slot)
+                self.outside[1].append(slot)
+            slot = self.outside[which].popleft()
             assert self.lib.bl_lane_push(self.lanes[which], slot) == OK
             self.models[which].append(slot)
 
@@ -80,7 +81,7 @@ class LaneMachine(Machine):
         self.lib.bl_mem_fail_after(-1)
         assert code in (OK, NOMEM)
         if code == OK:
-            self.known.append(slot)
+            self.outside[1 - which].append(slot)
             self.models[which].append(slot)
         else:
             self.lib.bl_pool_give(self.slots.pool, slot)
@@ -90,6 +91,8 @@ class LaneMachine(Machine):
         for _ in range(count):
             expected = self.models[which].popleft() if self.models[which] else self.ffi.NULL
             assert self.lib.bl_lane_pop(self.lanes[which]) == expected
+            if expected != self.ffi.NULL:
+                self.outside[which].append(expected)
 
     @invariant()
     def emptiness(self) -> None:
