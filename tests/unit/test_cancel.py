@@ -42,7 +42,8 @@ def test_a_running_task_is_asked(tasks: BackgroundTasks) -> None:
 
     def cooperative() -> str:
         task = current_task()
-        assert task is not None and not task.is_cancelled()
+        assert task is not None
+        assert not task.is_cancelled()
         entered.set()
         deadline = time.monotonic() + SOON
         while not task.is_cancelled() and time.monotonic() < deadline:
