@@ -21,13 +21,7 @@ from brokerless import (
     TimeLimitInterrupt,
     current_task,
 )
-from tests.unit.rig import SOON, Gate, eventually
-
-
-def spin(seconds: float = SOON) -> None:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        pass
+from tests.unit.rig import SOON, Gate, eventually, spin
 
 
 def limit_of(handle: Any) -> BaseException:
@@ -326,7 +320,7 @@ def test_is_cancelled_tells_a_task_that_its_limit_has_passed(make_tasks: Callabl
         while time.monotonic() < deadline:
             try:
                 while not task.is_cancelled():
-                    pass
+                    spin(0.001)
             except BaseException:
                 continue
             seen.append(True)
