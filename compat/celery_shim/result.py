@@ -101,8 +101,9 @@ class AsyncResult(ResultBase):
 
     def then(self, callback: Any, on_error: Any = None, weak: bool = False) -> Any:
         """Call back when the result is there."""
+        ready = self.on_ready  # made first: the store calls back only where there is a promise
         self.backend.add_pending_result(self, weak=weak)
-        return self.on_ready.then(callback, on_error)
+        return ready.then(callback, on_error)
 
     def _on_fulfilled(self, result: Any) -> Any:
         self.backend.remove_pending_result(self)

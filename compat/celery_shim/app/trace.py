@@ -6,9 +6,11 @@ monitoring tools replace it. What is logged, and at which level, is in ``tracelo
 
 from __future__ import annotations
 
+import inspect
 import logging
 import os
 import sys
+import threading
 import time
 from typing import Any, NamedTuple
 from warnings import warn
@@ -54,6 +56,11 @@ RETRY, FAILURE = states.RETRY, states.FAILURE
 EXCEPTION_STATES = states.EXCEPTION_STATES
 #: After these, ``after_return`` is not called.
 IGNORE_STATES = frozenset({IGNORED, RETRY, REJECTED})
+
+
+def mark_boundary(function: Any) -> Any:
+    """Replaced by ``runtime``: tells the engine that this function calls a task's own code."""
+    return function
 
 
 class trace_ok_t(NamedTuple):  # noqa: N801 - upstream's name
@@ -142,6 +149,8 @@ def build_tracer(
     Decisions that do not depend on the call (which hooks are overridden, where results go) are made here, once.
     """
     fun = task if task_has_custom(task, "__call__") else task.run
+    if inspect.iscoroutinefunction(task.run):
+        fun = _awaited(fun)
     loader = loader or app.loader
     conf = app.conf
     deduplicate = (
@@ -284,7 +293,26 @@ def build_tracer(
                 I, _, _, _ = on_error(task_request, exc)
         return trace_ok_t(R, I, T, Rstr)
 
-    return trace_task
+    return mark_boundary(trace_task)
+
+
+_loops = threading.local()
+
+
+def _awaited(fun: Any) -> Any:
+    """An ``async def`` task as a function: it runs on a loop of this thread, so that ``self.request`` is right."""
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        import asyncio
+
+        loop = getattr(_loops, "loop", None)
+        if loop is None or loop.is_closed():
+            loop = _loops.loop = asyncio.new_event_loop()
+        if loop.is_running():
+            raise RuntimeError("an async task cannot be applied from within a running event loop; use delay()")
+        return loop.run_until_complete(fun(*args, **kwargs))
+
+    return mark_boundary(run)
 
 
 def _send_successors(

@@ -1,0 +1,87 @@
+"""Steps that users hang on a worker: ``app.steps['worker'].add(Step)``.
+
+``start`` and ``stop`` are called around the worker's life. A step that wants the broker's connection cannot work here
+and says so.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .exceptions import ImproperlyConfigured
+
+__all__ = ("Blueprint", "Step", "StartStopStep", "ConsumerStep")
+
+RUN, CLOSE, TERMINATE = 0x1, 0x2, 0x3
+
+
+class Step:
+    """Something that a worker has."""
+
+    name: Any = None
+    label: Any = None
+    conditional = False
+    requires: Any = ()
+    last = False
+    enabled = True
+
+    def __init__(self, parent: Any, **kwargs: Any) -> None:
+        pass
+
+    def include_if(self, parent: Any) -> bool:
+        return bool(self.enabled)
+
+    def instantiate(self, name: Any, *args: Any, **kwargs: Any) -> Any:
+        from .utils.imports import instantiate
+
+        return instantiate(name, *args, **kwargs)
+
+    def create(self, parent: Any) -> Any:
+        """Make what the step stands for."""
+
+    @property
+    def alias(self) -> str:
+        return self.label or type(self).__name__
+
+
+class StartStopStep(Step):
+    """Started and stopped with the worker."""
+
+    obj: Any = None
+
+    def start(self, parent: Any) -> Any:
+        self.obj = self.obj or self.create(parent)
+        return self.obj.start() if self.obj else None
+
+    def stop(self, parent: Any) -> Any:
+        return self.obj.stop() if self.obj else None
+
+    def close(self, parent: Any) -> None:
+        """Before ``stop``."""
+
+    def terminate(self, parent: Any) -> Any:
+        return self.obj.terminate() if hasattr(self.obj, "terminate") else self.stop(parent)
+
+
+class ConsumerStep(StartStopStep):
+    """A step that reads messages of its own: needs a broker."""
+
+    requires = ("celery.worker.consumer:Connection",)
+
+    def __init__(self, parent: Any, **kwargs: Any) -> None:
+        raise ImproperlyConfigured(
+            f"{type(self).__name__}: a ConsumerStep needs a broker, and tasks run in this process without one"
+        )
+
+
+class Blueprint:
+    """Celery arranges its own steps with it; kept for code that names it."""
+
+    name: Any = None
+    default_steps: Any = ()
+
+    def __init__(self, steps: Any = None, name: Any = None, on_start: Any = None, on_close: Any = None,
+                 on_stopped: Any = None) -> None:
+        self.name = name or self.name or type(self).__name__
+        self.types = set(steps or ()) | set(self.default_steps)
+        self.state: Any = None
