@@ -11,6 +11,7 @@ import importlib.abc
 import importlib.machinery
 import importlib.util
 import sys
+from collections.abc import Iterable
 from types import ModuleType
 from typing import Any
 
@@ -52,6 +53,14 @@ class ShimFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         )
         spec.submodule_search_locations = found.submodule_search_locations
         return spec
+
+    def find_distributions(self, context: Any = None) -> Iterable[Any]:
+        """Asked by importlib.metadata, which is loaded then."""
+        from importlib.metadata import DistributionFinder
+
+        from .distributions import answers
+
+        return answers(self.public, DistributionFinder.Context() if context is None else context)
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
         own = self.target(spec.name)
