@@ -13,6 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 SERIES = "collider"
 __version__ = "5.7.0"
+__author__ = "The brokerless authors"
+__contact__ = "https://github.com/brokerless"
+__homepage__ = __contact__
+__docformat__ = "restructuredtext"
 VERSION_BANNER = f"{__version__} ({SERIES})"
 
 version_info_t = namedtuple("version_info_t", ("major", "minor", "micro", "releaselevel", "serial"))

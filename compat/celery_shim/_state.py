@@ -25,7 +25,7 @@ app_or_default: Callable[..., Any]
 
 _apps: Any = weakref.WeakSet()
 _on_app_finalizers: set[Callable[[Any], Any]] = set()
-_join_blocks = False
+_task_join_will_block: Any = False
 
 
 class _TLS(threading.local):
@@ -58,8 +58,8 @@ def _announce_app_finalized(app: Any) -> None:
 
 def _set_task_join_will_block(blocks: bool) -> None:
     """Celery's switch for the whole process; workers here use the one of their thread."""
-    global _join_blocks
-    _join_blocks = blocks
+    global _task_join_will_block
+    _task_join_will_block = blocks
 
 
 def _set_thread_join_will_block(blocks: bool | None) -> bool | None:
@@ -71,7 +71,7 @@ def _set_thread_join_will_block(blocks: bool | None) -> bool | None:
 
 def task_join_will_block() -> bool:
     own = _join.blocks
-    return _join_blocks if own is None else own
+    return _task_join_will_block if own is None else own
 
 
 def set_default_app(app: Any) -> None:

@@ -31,7 +31,13 @@ IS_WINDOWS = SYSTEM == "Windows"
 
 def pyimplementation() -> str:
     """Name of this Python."""
-    return _platform.python_implementation()
+    name = getattr(_platform, "python_implementation", None)
+    if name is not None:
+        return name()  # type: ignore[no-any-return]
+    if sys.platform.startswith("java"):
+        return f"Jython {sys.platform}"
+    pypy = getattr(sys, "pypy_version_info", None)
+    return "CPython" if pypy is None else f"PyPy {'.'.join(map(str, pypy))}"
 
 
 def isatty(fh: Any) -> bool:

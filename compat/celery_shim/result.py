@@ -85,6 +85,7 @@ class AsyncResult(ResultBase):
         self.id = id
         self.backend = backend or self.app.backend
         self.parent = parent
+        self._ignored = False
 
     @cached_property
     def on_ready(self) -> Any:
@@ -179,7 +180,11 @@ class AsyncResult(ResultBase):
             node = node.parent
 
     def collect(self, intermediate: bool = False, **kwargs: Any) -> Iterator[tuple[Any, Any]]:
-        """The results of this task and of all that it started."""
+        """The results of this task and of all that it started.
+
+        >>> [value for _, value in result.collect() if isinstance(value, int)]
+        [0, 1, 4, 9, 16, 25, 36, 49, 64, 81]
+        """
         for _, node in self.iterdeps(intermediate=intermediate):
             yield node, node.get(**kwargs)
 

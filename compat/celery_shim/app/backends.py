@@ -22,9 +22,9 @@ BACKEND_ALIASES = {
     "disabled": _B + "base:DisabledBackend",
     "rpc": _B + "local:LocalBackend",
     "memory": _B + "local:LocalBackend",
-    "redis": _B + "local:LocalBackend",
-    "rediss": _B + "local:LocalBackend",
-    "sentinel": _B + "local:LocalBackend",
+    "redis": _B + "redis:RedisBackend",
+    "rediss": _B + "redis:RedisBackend",
+    "sentinel": _B + "redis:SentinelBackend",
 }
 #: Celery's other stores: known by name, not provided.
 _ELSEWHERE = frozenset(

@@ -7,6 +7,7 @@ from typing import Any
 
 __all__ = ("sanitize_url",)
 
+_SAS = re.compile("([?&]sig=)[^&;#]*", re.IGNORECASE)
 _AZURE_SECRETS = {"accountkey", "sharedaccesssignature"}
 
 
@@ -20,20 +21,20 @@ def sanitize_url(url: Any, mask: str = "*" * 8) -> Any:
     scheme, _, rest = url.partition("://")
     if scheme == "azureblockblob":
         # a connection string, not a URL
-        return f"{scheme}://{_azure(rest)}"
+        return f"{scheme}://{_azure(rest, mask)}"
     cut = re.search(r"[/?#]", rest)
     end = cut.start() if cut else len(rest)
     return f"{scheme}://{_authority(rest[:end], mask)}{rest[end:]}"
 
 
-def _azure(text: str, mask: str = "**") -> str:
+def _azure(text: str, mask: str) -> str:
     shown = []
     for part in text.split(";"):
         key, equals, value = part.partition("=")
         if equals and key.strip().lower() in _AZURE_SECRETS:
             part = f"{key}={mask}"
         elif value:
-            part = f"{key}={re.sub('([?&]sig=)[^&;#]*', rf'{chr(92)}g<1>{mask}', value, flags=re.IGNORECASE)}"
+            part = f"{key}={_SAS.sub(lambda match: match[1] + mask, value)}"
         shown.append(part)
     return ";".join(shown)
 

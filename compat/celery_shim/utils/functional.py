@@ -161,13 +161,20 @@ class _regen(UserList, list):  # type: ignore[type-arg, misc]  # noqa: N801 - up
         """Read one more item; False when there is none."""
         if self.__done:
             return False
-        if self.__iterator is None:
-            self.__iterator = iter(self.__it)
+        iterator = self.__iterator
+        if iterator is None:
+            iterator = iter(self.__it)
+            if self.__done:  # making the iterator read everything
+                return False
+            self.__iterator = iterator
         try:
-            self.__seen.append(next(self.__iterator))
+            self.__seen.append(next(iterator))
         except StopIteration:
             self.__done = True
             return False
+        except BaseException:
+            self.__iterator = None  # a source that failed is started again by the next reader
+            raise
         return True
 
     def __iter__(self) -> Iterator[Any]:
@@ -175,7 +182,7 @@ class _regen(UserList, list):  # type: ignore[type-arg, misc]  # noqa: N801 - up
         pulled = False
         while True:
             if index >= len(self.__seen):
-                if not self.__pull():
+                if not self.__pull() and index >= len(self.__seen):
                     return
                 pulled = True
             try:
