@@ -18,10 +18,11 @@ from kombu.utils.objects import cached_property
 from kombu.utils.uuid import uuid
 
 from ._state import current_app
+from .canvas_stamps import StampingVisitor, Stampable, _merge_dictionaries  # noqa: F401
 from .utils import abstract
 from .utils.objects import getitem_property
 
-__all__ = ("Signature", "signature", "subtask", "maybe_signature")
+__all__ = ("Signature", "StampingVisitor", "signature", "subtask", "maybe_signature")
 
 
 def task_name_from(task: Any) -> Any:
@@ -29,7 +30,7 @@ def task_name_from(task: Any) -> Any:
 
 
 @abstract.CallableSignature.register
-class Signature(dict):  # type: ignore[type-arg]
+class Signature(dict, Stampable):  # type: ignore[type-arg]
     """A task call that has not been made yet."""
 
     TYPES: dict[str, Any] = {}

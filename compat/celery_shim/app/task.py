@@ -475,23 +475,23 @@ class Task:
 
     def replace(self, sig: Any) -> Any:
         """Let another signature give this call's result."""
-        from ..canvas import _chain, group
-
         request = self.request
         if "chord" in sig.options:
             raise ImproperlyConfigured("A signature replacing a task must not be part of a chord")
-        if isinstance(sig, _chain) and not getattr(sig, "tasks", True):
+        is_chain = sig.subtask_type == "chain"
+        if is_chain and not getattr(sig, "tasks", True):
             raise ImproperlyConfigured("Cannot replace with an empty chain")
-        if isinstance(sig, group):
+        if sig.subtask_type == "group":
             sig |= self.app.tasks["celery.accumulate"].s(index=0)
-        if isinstance(sig, _chain) and isinstance(sig.tasks[-1], group):
+        is_chain = sig.subtask_type == "chain"
+        if is_chain and sig.tasks[-1].subtask_type == "group":
             sig.tasks = list(sig.tasks)
             sig.tasks[-1] |= self.app.tasks["celery.accumulate"].s(index=0)
         for callback in maybe_list(request.callbacks) or []:
             sig.link(callback)
         for errback in maybe_list(request.errbacks) or []:
             sig.link_error(errback)
-        if isinstance(sig, _chain) and "link" in sig.options:
+        if is_chain and "link" in sig.options:
             # the links of a chain belong to its last step
             sig.tasks[-1].options.setdefault("link", []).extend(maybe_list(sig.options.pop("link")))
         sig.freeze(request.id)
@@ -500,7 +500,7 @@ class Task:
             chord=request.chord, group_id=request.group, group_index=request.group_index, root_id=request.root_id,
             replaced_task_nesting=nesting,
         )
-        if isinstance(sig, _chain):
+        if is_chain:
             for step in maybe_list(sig.tasks) or []:
                 step.set(replaced_task_nesting=nesting)
         for following in reversed(request.chain or []):

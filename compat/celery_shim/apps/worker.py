@@ -29,6 +29,12 @@ class Worker(WorkController):
         self.redirect_stdouts = conf.worker_redirect_stdouts if redirect_stdouts is None else redirect_stdouts
         self.redirect_stdouts_level = redirect_stdouts_level or conf.worker_redirect_stdouts_level
 
+    def on_consumer_ready(self, consumer: Any) -> None:
+        signals.worker_ready.send(sender=consumer)
+
+    def on_stopped(self) -> None:
+        signals.worker_shutdown.send(sender=self)
+
     def on_start(self) -> None:
         self.app.log.setup(
             self.loglevel, self.logfile, redirect_stdouts=False, colorize=self.colorize, hostname=self.hostname

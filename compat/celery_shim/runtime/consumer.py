@@ -171,7 +171,10 @@ class Consumer:
         """True if the message may run now; else it waits for its turn here, without a thread."""
         limited = self.limited.get(task.name)
         if limited is None:
-            limited = self.limited.setdefault(task.name, _Limited(rate(task.rate_limit)))
+            per_second = rate(task.rate_limit)
+            if not per_second:
+                return True
+            limited = self.limited.setdefault(task.name, _Limited(per_second))
         with limited.lock:
             if not limited.waiting and limited.bucket.can_consume(1):
                 return True
@@ -266,8 +269,11 @@ class Consumer:
     def _fail(self, message: Message, task: Any, worker: Any, exc: BaseException) -> None:
         """A failure that is decided outside the task."""
         request = self._request(message, task, worker)._context
-        einfo = ExceptionInfo((type(exc), exc, None))
-        einfo.traceback = None
+        try:
+            raise exc
+        except BaseException:
+            einfo = ExceptionInfo()
+        einfo.traceback = None  # the frames are ours, not the task's
         logger.error("Task %s[%s] %s", task.name, message.id, safe_repr(exc))
         if not get_actual_ignore_result(task, request) or task.store_errors_even_if_ignored:
             task.backend.mark_as_failure(message.id, exc, None, request=request)

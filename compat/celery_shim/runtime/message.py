@@ -70,10 +70,15 @@ class Message:
         request = dict(self.headers)
         if request.get("argsrepr") is None:
             request["argsrepr"] = request["kwargsrepr"] = None
-        properties = self.properties or {"correlation_id": self.id, "reply_to": ""}
+        origin = self.delivery_info
+        properties = {
+            "correlation_id": self.id, "reply_to": "", "delivery_mode": 2, "priority": self.priority or 0,
+            "delivery_info": {"exchange": origin["exchange"], "routing_key": origin["routing_key"]},
+            **(self.properties or {}),
+        }
         request.update(
-            properties=properties, reply_to=properties.get("reply_to"), hostname=hostname, utc=True,
-            correlation_id=properties.get("correlation_id"), delivery_info=self.delivery_info, is_eager=False,
+            properties=properties, reply_to=properties.get("reply_to"), hostname=hostname,
+            correlation_id=properties.get("correlation_id"), delivery_info=origin, is_eager=False,
             args=self.args, kwargs=self.kwargs,
         )
         if self.embed:

@@ -6,12 +6,31 @@ import time
 from datetime import datetime
 from typing import Any
 
+from kombu.exceptions import DecodeError
+
+from ..utils.log import get_logger
 from ..utils.time import maybe_iso8601, to_utc
 from .broker import broker_of
 from .isolation import isolate_call, round_trip
 from .message import Message
 
 __all__ = ("publish", "requeue")
+
+logger = get_logger("celery.worker.consumer")
+
+REFUSED = "Refusing content of serializer %r: it is not in accept_content. The message of %s[%s] is dropped"
+
+
+def _accepted(app: Any, serializer: str | None) -> bool:
+    """Whether workers of the app accept what this serializer makes."""
+    if serializer == "json":
+        return True
+    from kombu.serialization import registry
+
+    accept = app.conf.accept_content
+    if serializer in accept or serializer not in registry._encoders:
+        return True  # an unknown one fails where it is used
+    return registry._encoders[serializer].content_type in accept
 
 
 def _timestamp(text: Any) -> float | None:
@@ -29,7 +48,16 @@ def publish(
     """Send a message as ``amqp.create_task_message`` made it."""
     if isinstance(body, dict):
         headers, body = _from_protocol_1(headers, body)
-    args, kwargs = isolate_call(body[0], body[1], serializer)
+    if not _accepted(app, serializer):
+        logger.critical(REFUSED, serializer, headers["task"], headers["id"])
+        return
+    try:
+        args, kwargs = isolate_call(body[0], body[1], serializer)
+    except DecodeError as exc:
+        # a worker would drop it and leave the caller waiting
+        logger.exception("The arguments of %s[%s] cannot be decoded", headers["task"], headers["id"])
+        app.backend.mark_as_failure(headers["id"], exc)
+        return
     embed = body[2]
     if any(value is not None for value in embed.values()):
         embed = round_trip(embed, serializer if serializer != "pickle" else "pickle")

@@ -105,9 +105,6 @@ def dispatch(
     chosen = maybe_list(destination)
     replies = []
     workers = list(broker_of(app).workers)
-    if not workers and command in ("revoke", "terminate", "revoke_by_stamped_headers"):
-        # nobody is there to remember it, so it is remembered for those who come
-        _without_worker(app, command, arguments)
     for worker in workers:
         if chosen and worker.hostname not in chosen:
             continue
@@ -142,15 +139,6 @@ def _answer(worker: Any, command: str, arguments: dict[str, Any]) -> Any:
     except Exception as exc:
         logger.exception("Error running control command: %r", exc)
         return nok(safe_repr(exc))
-
-
-def _without_worker(app: Any, command: str, arguments: dict[str, Any]) -> None:
-    if command == "revoke_by_stamped_headers":
-        _remember_stamps(arguments["headers"])
-    else:
-        ids = set(maybe_list(arguments["task_id"]) or [])
-        worker_state.revoked.update(ids)
-        _mark_revoked(app, ids, set())
 
 
 # -- looking ------------------------------------------------------------------------------------------------------------
@@ -400,13 +388,13 @@ def election(state: Any, id: str, topic: str, action: Any = None, **kwargs: Any)
 @control_command()
 def enable_events(state: Any) -> Any:
     """Tell worker(s) to send task-related events."""
-    return ok("task events already enabled")
+    return nok("event dispatcher unavailable")
 
 
 @control_command()
 def disable_events(state: Any) -> Any:
     """Tell worker(s) to stop sending task-related events."""
-    return ok("task events already disabled")
+    return nok("event dispatcher unavailable")
 
 
 @control_command()

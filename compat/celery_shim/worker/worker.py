@@ -7,6 +7,7 @@ worker of Celery does.
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from collections import Counter
@@ -113,6 +114,8 @@ class WorkController:
 
     def on_consumer_ready(self, consumer: Any) -> None:
         """When the worker takes tasks."""
+        if self.autostarted:
+            signals.worker_ready.send(sender=consumer)
 
     # -- life -------------------------------------------------------------------------------------------------------
 
@@ -158,7 +161,6 @@ class WorkController:
             self.pool.start()
         if self.ready_callback:
             self.ready_callback(self)
-        signals.worker_ready.send(sender=self.consumer)
         self.on_consumer_ready(self.consumer)
         self._ready.set()
 
@@ -250,16 +252,30 @@ class WorkController:
             if not self._began or self.pool is None:
                 return
             pool, self.pool = self.pool, None
-        signals.worker_shutting_down.send(sender=self.hostname, sig="", how="Warm", exitcode=exitcode or 0)
-        for step in reversed(self._steps):
-            step.stop(self)
+        self.stop_steps()
         pool.subscribe([])
         self.lingering = not pool.stop(wait=True, timeout=self.options.get("shutdown_timeout", 10.0))
         pool.engine.remove_pool(pool.name)
         broker_of(self.app).detach(self)
         self.app.loader.shutdown_worker()
-        signals.worker_shutdown.send(sender=self)
         self.on_stopped()
+
+    def stop_steps(self) -> None:
+        """Stop what users hung on the worker, the last one first."""
+        for step in reversed(self._steps):
+            step.stop(self)
+
+    def reload(self, modules: Any = None, reload: bool = False, reloader: Any = None) -> None:
+        """Import modules again, and forget the tracers that were made for tasks as they were."""
+        from ..utils.imports import reload_from_cwd
+
+        for name in self.app.loader.task_modules if modules is None else modules:
+            if name not in sys.modules:
+                self.app.loader.import_from_cwd(name)
+            elif reload:
+                reload_from_cwd(sys.modules[name], reloader)
+        for task in self.app.tasks.values():
+            task.__trace__ = None
 
     def terminate(self, in_sighandler: bool = False) -> None:
         self.stop(in_sighandler)
@@ -290,6 +306,9 @@ class WorkController:
             rusage=_rusage(),
         )
         return figures
+
+    def __str__(self) -> str:
+        return self.hostname
 
     def __repr__(self) -> str:
         return f"<Worker: {self.hostname} ({'READY' if self._ready.is_set() else 'INIT'})>"

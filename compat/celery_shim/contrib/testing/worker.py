@@ -33,6 +33,9 @@ class TestWorkController(worker.WorkController):
         self._on_started.set()
         test_worker_started.send(sender=self.app, worker=self, consumer=consumer)
 
+    def stop_steps(self) -> None:
+        """Celery's test worker is torn down without stopping the steps of users."""
+
     def ensure_started(self) -> None:
         """Wait until it takes tasks."""
         self._on_started.wait()
