@@ -20,6 +20,7 @@ from ..canvas import signature
 from ..exceptions import Ignore, ImproperlyConfigured, MaxRetriesExceededError, Reject, Retry
 from ..local import class_property
 from ..result import EagerResult, denied_join_result
+from ..runtime import fast
 from ..utils import abstract, deprecated
 from ..utils.functional import maybe_list
 from ..utils.imports import instantiate
@@ -286,6 +287,14 @@ class Task:
         link: Any = None, link_error: Any = None, shadow: str | None = None, **options: Any,
     ) -> Any:
         """Send with options; gives the result's handle."""
+        if not options and task_id is link is link_error is shadow is None:
+            plan = self._fast_plan
+            if plan is None:
+                plan = fast.make_plan(self)
+            if plan:
+                result = plan(args, kwargs)
+                if result is not None:
+                    return result
         if self.soft_time_limit and self.time_limit and self.soft_time_limit > self.time_limit:
             raise ValueError("soft_time_limit must be less than or equal to time_limit")
         if self.typing:

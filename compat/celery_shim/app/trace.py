@@ -22,6 +22,8 @@ from kombu.utils.encoding import safe_repr
 from .. import signals, states
 from .._state import _task_stack
 from ..exceptions import BackendGetMetaError, Ignore, InvalidTaskError, Reject, Retry
+from ..loaders.base import BaseLoader
+from ..runtime.message import PlainRequest
 from ..utils.nodenames import gethostname
 from ..utils.objects import mro_lookup
 from ..utils.saferepr import saferepr
@@ -61,6 +63,10 @@ IGNORE_STATES = frozenset({IGNORED, RETRY, REJECTED})
 def mark_boundary(function: Any) -> Any:
     """Replaced by ``runtime``: tells the engine that this function calls a task's own code."""
     return function
+
+
+#: Types whose repr needs no care.
+_SHORT = frozenset({int, bool, type(None)})
 
 
 class trace_ok_t(NamedTuple):  # noqa: N801 - upstream's name
@@ -160,6 +166,11 @@ def build_tracer(
     hostname = hostname or gethostname()
     inherit_priority = conf.task_inherit_parent_priority
     task_init, loader_cleanup = loader.on_task_init, loader.on_process_cleanup
+    # hooks that nobody filled are not called
+    if getattr(task_init, "__func__", None) is BaseLoader.on_task_init:
+        task_init = None
+    if getattr(loader_cleanup, "__func__", None) is BaseLoader.on_process_cleanup:
+        loader_cleanup = None
     before_start = task.before_start if task_has_custom(task, "before_start") else None
     on_success = task.on_success if task_has_custom(task, "on_success") else None
     after_return = task.after_return if task_has_custom(task, "after_return") else None
@@ -197,7 +208,13 @@ def build_tracer(
         try:
             if not hasattr(kwargs, "items"):
                 raise InvalidTaskError("Task keyword arguments is not a mapping")
-            task_request = Context(request or {}, args=args, called_directly=False, kwargs=kwargs)
+            if type(request) is PlainRequest:
+                task_request = Context.__new__(Context)
+                task_request.__dict__ = request
+                limits = request["timelimit"]
+                request["time_limit"], request["soft_time_limit"], request["headers"] = limits[0], limits[1], None
+            else:
+                task_request = Context(request or {}, args=args, called_directly=False, kwargs=kwargs)
             ignore_result = get_actual_ignore_result(task, task_request)
             publish_result = not ignore_result and (task.store_eager_result if eager else True)
             origin = task_request.delivery_info
@@ -209,7 +226,8 @@ def build_tracer(
             try:
                 if signals.task_prerun.receivers:
                     signals.task_prerun.send(sender=task, task_id=uuid, task=task, args=args, kwargs=kwargs)
-                task_init(uuid, task)
+                if task_init:
+                    task_init(uuid, task)
                 if task.track_started and not eager and not ignore_result:
                     task.backend.store_result(
                         uuid, {"pid": pid, "hostname": hostname}, STARTED, request=task_request
@@ -251,7 +269,7 @@ def build_tracer(
                         I, R, state, retval = on_error(task_request, exc)
                         traceback_clear(exc)
                     else:
-                        Rstr = saferepr(R, repr_size)
+                        Rstr = repr(R) if type(R) in _SHORT else saferepr(R, repr_size)
                         T = monotonic() - started
                         if on_success:
                             call_hook(on_success, "on_success", task_request, uuid, retval, uuid, args, kwargs)
@@ -276,7 +294,8 @@ def build_tracer(
                     if not eager:
                         try:
                             task.backend.process_cleanup()
-                            loader_cleanup()
+                            if loader_cleanup:
+                                loader_cleanup()
                         except (KeyboardInterrupt, SystemExit, MemoryError):
                             raise
                         except Exception as exc:

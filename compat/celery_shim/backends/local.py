@@ -171,6 +171,32 @@ class LocalBackend(KeyValueStoreBackend):
                     return
                 waiter.wait(left if not on_interval else (interval or 0.5))
 
+    def wait_for_pending(
+        self, result: Any, timeout: float | None = None, interval: float = 0.5, no_ack: bool = True,
+        on_message: Any = None, on_interval: Any = None, callback: Any = None, propagate: bool = True,
+    ) -> Any:
+        if on_message is None and on_interval is None and callback is None and not self.app.conf.task_always_eager:
+            record = self._results.get(result.id)
+            if record is None and "on_ready" not in result.__dict__:
+                with waiting.Waiter((result.id,)) as waiter:
+                    if result.id not in self._results:
+                        waiter.wait(timeout)
+                record = self._results.get(result.id)
+                if record is None or type(record) is not tuple:
+                    return super().wait_for_pending(result, timeout, interval, no_ack, propagate=propagate)
+            if type(record) is tuple and "on_ready" not in result.__dict__:
+                value, done = record
+                if not self.expires or done >= time.time() - self.expires:
+                    value = _fresh(value, self.serializer)
+                    result._cache = {
+                        "status": _SUCCESS, "result": value, "traceback": None, "children": [],
+                        "date_done": datetime.fromtimestamp(done, self.app.timezone), "task_id": result.id,
+                    }
+                    return value
+        return super().wait_for_pending(
+            result, timeout, interval, no_ack, on_message, on_interval, callback, propagate
+        )
+
     def wait_for(
         self, task_id: str, timeout: float | None = None, interval: float = 0.5, no_ack: bool = True,
         on_interval: Any = None,

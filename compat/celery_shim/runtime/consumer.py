@@ -224,6 +224,9 @@ class Consumer:
             outcome = tracer(id, message.args, message.kwargs, message.request_dict(worker.hostname))
         except Reject as exc:
             self._rejected(message, task, worker, exc, ExceptionInfo())
+        except Exception as exc:
+            # raised by a hook while a failure was being handled: it takes the place of the result
+            self._fail(message, task, worker, exc, hooks=False)
         except CancelInterrupt:
             self._revoke(message, task, worker, "terminated", terminated=True, signum=message.terminated)
             raise
@@ -266,7 +269,9 @@ class Consumer:
             return
         self._fail(message, task, worker, lost)
 
-    def _fail(self, message: Message, task: Any, worker: Any, exc: BaseException) -> None:
+    def _fail(
+        self, message: Message, task: Any, worker: Any, exc: BaseException, hooks: bool = True
+    ) -> None:
         """A failure that is decided outside the task."""
         request = self._request(message, task, worker)._context
         try:
@@ -277,6 +282,8 @@ class Consumer:
         logger.error("Task %s[%s] %s", task.name, message.id, safe_repr(exc))
         if not get_actual_ignore_result(task, request) or task.store_errors_even_if_ignored:
             task.backend.mark_as_failure(message.id, exc, None, request=request)
+        if not hooks:
+            return
         task.on_failure(exc, message.id, message.args, message.kwargs, einfo)
         signals.task_failure.send(
             sender=task, task_id=message.id, exception=exc, args=message.args, kwargs=message.kwargs, traceback=None,

@@ -22,26 +22,30 @@ def _own_origin() -> str:
     return _origin
 
 
+class PlainRequest(dict):  # type: ignore[type-arg]
+    """A request that holds Celery's own headers only, so that nobody need look for others."""
+
+
 class Message:
     """One call. ``headers`` is None for a call without options: they are made when somebody looks."""
 
-    __slots__ = (
-        "id", "task", "args", "kwargs", "embed", "_headers", "properties", "exchange", "routing_key", "priority",
-        "queue", "redelivered", "received", "passed", "eta", "expires", "handle", "ignore_result", "timed_out",
-        "terminated", "limits",
-    )
+    # Defaults on the class: a call without options has few attributes of its own.
+    embed: Any = None
+    properties: Any = None
+    exchange = ""
+    routing_key: Any = None
+    priority: Any = None
+    limits: Any = None
+    redelivered = received = passed = timed_out = False
+    eta: Any = None
+    expires: Any = None
+    handle: Any = None
+    terminated: Any = None
+    _headers: Any = None
 
-    def __init__(
-        self, id: str, task: str, args: Any, kwargs: Any, queue: str, embed: Any = None, headers: Any = None,
-        properties: Any = None, exchange: str = "", routing_key: str | None = None, priority: Any = None,
-        ignore_result: Any = False, limits: Any = None,
-    ) -> None:
-        self.id, self.task, self.args, self.kwargs, self.embed = id, task, args, kwargs, embed
-        self._headers, self.properties = headers, properties
-        self.exchange, self.routing_key, self.queue = exchange, routing_key, queue
-        self.priority, self.ignore_result, self.limits = priority, ignore_result, limits
-        self.redelivered = self.received = self.passed = self.timed_out = False
-        self.eta = self.expires = self.handle = self.terminated = None
+    def __init__(self, id: str, task: str, args: Any, kwargs: Any, queue: str, ignore_result: Any = False) -> None:
+        self.id, self.task, self.args, self.kwargs, self.queue = id, task, args, kwargs, queue
+        self.ignore_result = ignore_result
 
     @property
     def headers(self) -> dict[str, Any]:
@@ -67,9 +71,9 @@ class Message:
 
     def request_dict(self, hostname: str) -> dict[str, Any]:
         """What the tracer gets."""
+        if self._headers is None and self.properties is None:
+            return self._plain_request(hostname)
         request = dict(self.headers)
-        if request.get("argsrepr") is None:
-            request["argsrepr"] = request["kwargsrepr"] = None
         origin = self.delivery_info
         properties = {
             "correlation_id": self.id, "reply_to": "", "delivery_mode": 2, "priority": self.priority or 0,
@@ -84,6 +88,23 @@ class Message:
         if self.embed:
             request.update(self.embed)
         return request
+
+    def _plain_request(self, hostname: str) -> PlainRequest:
+        """The same for a call without options, made in one go."""
+        id, args, kwargs, priority = self.id, self.args, self.kwargs, self.priority or 0
+        limits = self.limits
+        return PlainRequest(
+            lang="py", task=self.task, id=id, shadow=None, eta=None, expires=None, group=None, group_index=None,
+            retries=0, timelimit=[None, None] if limits is None else list(limits), root_id=id, parent_id=None,
+            argsrepr=None, kwargsrepr=None, origin=_own_origin(), ignore_result=self.ignore_result,
+            replaced_task_nesting=0, stamped_headers=None, stamps={}, reply_to="", hostname=hostname,
+            correlation_id=id, is_eager=False, args=args, kwargs=kwargs, called_directly=False, callbacks=None,
+            errbacks=None, chain=None, chord=None,
+            delivery_info={
+                "exchange": "", "routing_key": self.queue, "priority": priority, "redelivered": self.redelivered,
+            },
+            properties={"correlation_id": id, "reply_to": "", "delivery_mode": 2, "priority": priority},
+        )
 
     def __repr__(self) -> str:
         return f"<Message {self.task}[{self.id}] for {self.queue}>"

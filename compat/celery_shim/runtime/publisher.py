@@ -63,12 +63,12 @@ def publish(
         embed = round_trip(embed, serializer if serializer != "pickle" else "pickle")
     name = getattr(queue, "name", queue) or routing_key
     limits = headers.get("timelimit")
-    message = Message(
-        headers["id"], headers["task"], args, kwargs, name, embed, _plain(headers), dict(properties),
-        exchange=getattr(exchange, "name", exchange) or "", routing_key=routing_key or name,
-        priority=properties.get("priority"), ignore_result=headers.get("ignore_result"),
-        limits=tuple(limits) if limits and any(limits) else None,
-    )
+    message = Message(headers["id"], headers["task"], args, kwargs, name, headers.get("ignore_result"))
+    message.embed, message._headers, message.properties = embed, _plain(headers), dict(properties)
+    message.exchange = getattr(exchange, "name", exchange) or ""
+    message.routing_key = routing_key or name
+    message.priority = properties.get("priority")
+    message.limits = tuple(limits) if limits and any(limits) else None
     message.expires = _timestamp(headers.get("expires"))
     eta = message.eta = _timestamp(headers.get("eta"))
     delay = None

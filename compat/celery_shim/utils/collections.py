@@ -127,11 +127,16 @@ class ChainMap(MutableMapping):  # type: ignore[type-arg]
     def __init__(self, *maps: Any, **kwargs: Any) -> None:
         layers = list(maps) or [{}]
         self.__dict__.update(
-            key_t=kwargs.get("key_t"), maps=layers, changes=layers[0], defaults=layers[1:], _observers=[]
+            key_t=kwargs.get("key_t"), maps=layers, changes=layers[0], defaults=layers[1:], _observers=[], version=0
         )
+
+    def _changed(self) -> None:
+        """Whoever keeps something that depends on the values compares ``version``."""
+        self.__dict__["version"] += 1
 
     def add_defaults(self, d: Any) -> None:
         """Put a mapping just below the changes."""
+        self._changed()
         layer = force_mapping(d)
         self.defaults.insert(0, layer)
         self.maps.insert(1, layer)
@@ -152,21 +157,25 @@ class ChainMap(MutableMapping):  # type: ignore[type-arg]
         return self.__missing__(key)
 
     def __setitem__(self, key: Any, value: Any) -> None:
+        self._changed()
         self.changes[self._key(key)] = value
 
     def __delitem__(self, key: Any) -> None:
+        self._changed()
         try:
             del self.changes[self._key(key)]
         except KeyError:
             raise KeyError(f"Key not found in first mapping: {key!r}") from None
 
     def pop(self, key: Any, *default: Any) -> Any:
+        self._changed()
         try:
             return self.maps[0].pop(self._key(key), *default)
         except KeyError:
             raise KeyError(f"Key not found in the first mapping: {key!r}") from None
 
     def clear(self) -> None:
+        self._changed()
         self.changes.clear()
 
     def get(self, key: Any, default: Any = None) -> Any:
@@ -182,6 +191,7 @@ class ChainMap(MutableMapping):  # type: ignore[type-arg]
     def update(self, *args: Any, **kwargs: Any) -> Any:
         if args:
             args = (dict(*args),)
+        self._changed()
         result = self.changes.update(*args, **kwargs)
         for callback in self._observers:
             callback(*args, **kwargs)
@@ -281,6 +291,7 @@ class ConfigurationView(ChainMap, AttributeDictMixin):
 
     def swap_with(self, other: ConfigurationView) -> None:
         """Take over the layers of another view; who holds this one sees them from now on."""
+        self._changed()
         theirs = other.__dict__
         taken = {name: theirs[name] for name in ("changes", "defaults", "key_t", "prefix", "_keys")}
         self.__dict__.update(taken, maps=[theirs["changes"], *theirs["defaults"]])
