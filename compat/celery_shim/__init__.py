@@ -23,8 +23,21 @@ version_info_t = namedtuple("version_info_t", ("major", "minor", "micro", "relea
 VERSION = version_info = version_info_t(5, 7, 0, "", "")
 
 __all__ = (
-    "Celery", "bugreport", "shared_task", "Task", "current_app", "current_task", "maybe_signature", "chain", "chord",
-    "chunks", "group", "signature", "xmap", "xstarmap", "uuid",
+    "Celery",
+    "Task",
+    "bugreport",
+    "chain",
+    "chord",
+    "chunks",
+    "current_app",
+    "current_task",
+    "group",
+    "maybe_signature",
+    "shared_task",
+    "signature",
+    "uuid",
+    "xmap",
+    "xstarmap",
 )
 
 if TYPE_CHECKING:

@@ -16,8 +16,13 @@ from .local import Proxy
 from .utils.threads import LocalStack
 
 __all__ = (
-    "set_default_app", "get_current_app", "get_current_task", "get_current_worker_task", "current_app",
-    "current_task", "connect_on_app_finalize",
+    "connect_on_app_finalize",
+    "current_app",
+    "current_task",
+    "get_current_app",
+    "get_current_task",
+    "get_current_worker_task",
+    "set_default_app",
 )
 
 default_app: Any = None

@@ -10,7 +10,7 @@ from typing import Any
 
 from .exceptions import ImproperlyConfigured
 
-__all__ = ("Blueprint", "Step", "StartStopStep", "ConsumerStep")
+__all__ = ("Blueprint", "ConsumerStep", "StartStopStep", "Step")
 
 RUN, CLOSE, TERMINATE = 0x1, 0x2, 0x3
 

@@ -18,11 +18,11 @@ from kombu.utils.objects import cached_property
 from kombu.utils.uuid import uuid
 
 from ._state import current_app
-from .canvas_stamps import StampingVisitor, Stampable, _merge_dictionaries  # noqa: F401
+from .canvas_stamps import Stampable, StampingVisitor, _merge_dictionaries  # noqa: F401
 from .utils import abstract
 from .utils.objects import getitem_property
 
-__all__ = ("Signature", "StampingVisitor", "signature", "subtask", "maybe_signature")
+__all__ = ("Signature", "StampingVisitor", "maybe_signature", "signature", "subtask")
 
 
 def task_name_from(task: Any) -> Any:
@@ -100,7 +100,7 @@ class Signature(dict, Stampable):  # type: ignore[type-arg]
         return self._app or current_app
 
     @cached_property
-    def AsyncResult(self) -> Any:  # noqa: N802 - upstream's name
+    def AsyncResult(self) -> Any:
         try:
             return self.type.AsyncResult
         except KeyError:  # not registered here

@@ -8,7 +8,7 @@ from typing import Any
 
 from kombu.utils.functional import maybe_list
 
-__all__ = ("StampingVisitor", "Stampable")
+__all__ = ("Stampable", "StampingVisitor")
 
 
 def _merge_dictionaries(d1: dict[str, Any], d2: Any, aggregate_duplicates: bool = True) -> None:
@@ -39,13 +39,13 @@ class StampingVisitor(metaclass=ABCMeta):
     def on_group_start(self, group: Any, **headers: Any) -> dict[str, Any]:
         return {}
 
-    def on_group_end(self, group: Any, **headers: Any) -> None:
+    def on_group_end(self, group: Any, **headers: Any) -> None:  # noqa: B027 - a hook
         """After the members of a group."""
 
     def on_chain_start(self, chain: Any, **headers: Any) -> dict[str, Any]:
         return {}
 
-    def on_chain_end(self, chain: Any, **headers: Any) -> None:
+    def on_chain_end(self, chain: Any, **headers: Any) -> None:  # noqa: B027 - a hook
         """After the steps of a chain."""
 
     def on_chord_header_start(self, sig: Any, **header: Any) -> dict[str, Any]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any, Union
+from typing import Any
 
 from .utils.time import weekday, yearmonth
 
-__all__ = ("ParseException", "crontab_parser", "expand_cronspec", "cronfield")
+__all__ = ("ParseException", "cronfield", "crontab_parser", "expand_cronspec")
 
-Cronspec = Union[int, str, Iterable[int]]
+Cronspec = int | str | Iterable[int]
 
 CRON_PATTERN_INVALID = "Invalid crontab pattern.  Valid range is {min}-{max}. '{value}' was found."
 CRON_INVALID_TYPE = (
@@ -26,7 +26,7 @@ def cronfield(s: Any) -> Any:
     return "*" if s is None else s
 
 
-class crontab_parser:  # noqa: N801 - upstream's name
+class crontab_parser:
     """Parses one field whose values are ``min_`` … ``min_ + max_ - 1``."""
 
     ParseException = ParseException

@@ -16,13 +16,43 @@ from kombu.exceptions import OperationalError
 from .utils.serialization import get_pickleable_exception
 
 __all__ = (
-    "reraise", "CeleryWarning", "AlwaysEagerIgnored", "DuplicateNodenameWarning", "DuplicateTaskNameWarning",
-    "FixupWarning", "NotConfigured", "SecurityWarning", "CeleryError", "ImproperlyConfigured", "SecurityError",
-    "OperationalError", "TaskPredicate", "Ignore", "Reject", "Retry", "TaskError", "QueueNotFound",
-    "IncompleteStream", "NotRegistered", "AlreadyRegistered", "TimeoutError", "MaxRetriesExceededError",
-    "TaskRevokedError", "InvalidTaskError", "ChordError", "BackendError", "BackendGetMetaError", "BackendStoreError",
-    "SoftTimeLimitExceeded", "TimeLimitExceeded", "WorkerLostError", "Terminated", "CPendingDeprecationWarning",
-    "CDeprecationWarning", "WorkerShutdown", "WorkerTerminate", "CeleryCommandException",
+    "AlreadyRegistered",
+    "AlwaysEagerIgnored",
+    "BackendError",
+    "BackendGetMetaError",
+    "BackendStoreError",
+    "CDeprecationWarning",
+    "CPendingDeprecationWarning",
+        "CeleryError",
+    "CeleryWarning",
+    "ChordError",
+    "DuplicateNodenameWarning",
+    "DuplicateTaskNameWarning",
+    "FixupWarning",
+    "Ignore",
+    "ImproperlyConfigured",
+    "IncompleteStream",
+    "InvalidTaskError",
+    "MaxRetriesExceededError",
+    "NotConfigured",
+    "NotRegistered",
+    "OperationalError",
+    "QueueNotFound",
+    "Reject",
+    "Retry",
+    "SecurityError",
+    "SecurityWarning",
+    "SoftTimeLimitExceeded",
+    "TaskError",
+    "TaskPredicate",
+    "TaskRevokedError",
+    "Terminated",
+    "TimeLimitExceeded",
+    "TimeoutError",
+    "WorkerLostError",
+    "WorkerShutdown",
+    "WorkerTerminate",
+    "reraise",
 )
 
 UNREGISTERED_FMT = "Task of kind {0} never registered, please make sure it's imported."
@@ -159,7 +189,7 @@ class AlreadyRegistered(TaskError):
     """The name is taken."""
 
 
-class TimeoutError(TaskError):  # noqa: A001 - upstream's name, and not the builtin
+class TimeoutError(TaskError):
     """The result did not come in time."""
 
 

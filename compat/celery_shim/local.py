@@ -12,7 +12,7 @@ from importlib import import_module
 from types import GenericAlias
 from typing import Any
 
-__all__ = ("Proxy", "PromiseProxy", "try_import", "maybe_evaluate", "class_property")
+__all__ = ("PromiseProxy", "Proxy", "class_property", "maybe_evaluate", "try_import")
 
 _get = object.__getattribute__
 _set = object.__setattr__
@@ -58,7 +58,7 @@ def _named(attribute: str) -> Callable[[Any], Any]:
 
 class Proxy:
     # Forwards every operation to what ``local(*args, **kwargs)`` returns now; __doc__ below is computed.
-    __slots__ = ("__local", "__args", "__kwargs", "__dict__")
+    __slots__ = ("__args", "__dict__", "__kwargs", "__local")
 
     # strings on the class, where introspection wants them, and looked up on instances
     __name__ = _class_text(_named("__name__"), "Proxy")
@@ -238,7 +238,7 @@ class PromiseProxy(Proxy):
         return thing
 
 
-class class_property:  # noqa: N801 - upstream's name
+class class_property:
     """A property of a class: the getter and the setter get the class."""
 
     def __init__(self, getter: Any = None, setter: Any = None) -> None:

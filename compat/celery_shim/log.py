@@ -11,4 +11,4 @@ get_default_logger: Any = Proxy(lambda: current_app.log.get_default_logger)
 setup_logging_subsystem: Any = Proxy(lambda: current_app.log.setup_logging_subsystem)
 redirect_stdouts_to_logger: Any = Proxy(lambda: current_app.log.redirect_stdouts_to_logger)
 
-__all__ = ("get_default_logger", "setup_logging_subsystem", "redirect_stdouts_to_logger",)
+__all__ = ("get_default_logger", "redirect_stdouts_to_logger", "setup_logging_subsystem")

@@ -15,8 +15,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ("EX_OK", "EX_FAILURE", "EX_UNAVAILABLE", "EX_USAGE", "SYSTEM", "IS_macOS", "IS_WINDOWS", "pyimplementation",
-           "get_fdmax", "ignore_errno", "isatty", "signals", "Signals")
+__all__ = (
+    "EX_FAILURE",
+    "EX_OK",
+    "EX_UNAVAILABLE",
+    "EX_USAGE",
+    "IS_WINDOWS",
+    "SYSTEM",
+    "IS_macOS",
+    "Signals",
+    "get_fdmax",
+    "ignore_errno",
+    "isatty",
+    "pyimplementation",
+    "signals",
+)
 
 EX_OK = getattr(os, "EX_OK", 0)
 EX_FAILURE = 1

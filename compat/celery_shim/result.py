@@ -21,7 +21,7 @@ from .app import app_or_default
 from .exceptions import ImproperlyConfigured, IncompleteStream, TaskRevokedError, TimeoutError
 from .utils.time import maybe_iso8601
 
-__all__ = ("ResultBase", "AsyncResult", "ResultSet", "GroupResult", "EagerResult", "result_from_tuple")
+__all__ = ("AsyncResult", "EagerResult", "GroupResult", "ResultBase", "ResultSet", "result_from_tuple")
 
 E_WOULDBLOCK = """Never call result.get() within a task!
 See https://docs.celeryq.dev/en/latest/userguide/tasks.html#avoid-launching-synchronous-subtasks
@@ -145,8 +145,8 @@ class AsyncResult(ResultBase):
     def get(
         self, timeout: float | None = None, propagate: bool = True, interval: float = 0.5, no_ack: bool = True,
         follow_parents: bool = True, callback: Any = None, on_message: Any = None, on_interval: Any = None,
-        disable_sync_subtasks: bool = True, EXCEPTION_STATES: Any = states.EXCEPTION_STATES,  # noqa: N803
-        PROPAGATE_STATES: Any = states.PROPAGATE_STATES,  # noqa: N803 - upstream's names
+        disable_sync_subtasks: bool = True, EXCEPTION_STATES: Any = states.EXCEPTION_STATES,
+        PROPAGATE_STATES: Any = states.PROPAGATE_STATES,
     ) -> Any:
         """Wait for the result; raises the task's exception unless told not to."""
         if self.ignored:
@@ -421,7 +421,8 @@ class ResultSet(ResultBase):
         self._on_ready_promise = value
 
     def _on_ready(self) -> None:
-        if self.backend.is_async:
+        backend = self.backend
+        if backend.is_async or getattr(backend, "calls_back", False):
             self.on_ready()
 
     def add(self, result: Any) -> None:

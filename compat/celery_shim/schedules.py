@@ -25,10 +25,10 @@ from .utils.time import (
     timezone,
 )
 
-__all__ = ("ParseException", "schedule", "crontab", "crontab_parser", "maybe_schedule", "solar")
+__all__ = ("ParseException", "crontab", "crontab_parser", "maybe_schedule", "schedule", "solar")
 
 
-class schedstate(NamedTuple):  # noqa: N801 - upstream's name
+class schedstate(NamedTuple):
     """Whether it is due, and the seconds until the next look."""
 
     is_due: bool
@@ -99,7 +99,7 @@ class BaseSchedule:
     __hash__ = None  # type: ignore[assignment]
 
 
-class schedule(BaseSchedule):  # noqa: N801 - upstream's name
+class schedule(BaseSchedule):
     """Every so many seconds; ``relative`` means at round times."""
 
     relative = False
@@ -148,7 +148,7 @@ class schedule(BaseSchedule):  # noqa: N801 - upstream's name
         return self.__class__, (self.run_every, self.relative, self.nowfun)
 
 
-class crontab(BaseSchedule):  # noqa: N801 - upstream's name
+class crontab(BaseSchedule):
     """Like a line of crontab; a task is due when all five fields match."""
 
     def __init__(
@@ -294,7 +294,7 @@ def _sun_events() -> dict[str, tuple[str, str, bool]]:
     return events
 
 
-class solar(BaseSchedule):  # noqa: N801 - upstream's name
+class solar(BaseSchedule):
     """At dawn, sunrise, noon, sunset or dusk of a place."""
 
     _events = _sun_events()

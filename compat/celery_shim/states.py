@@ -6,8 +6,20 @@ It does not decide transitions: that is done where a result is stored (``backend
 from __future__ import annotations
 
 __all__ = (
-    "PENDING", "RECEIVED", "STARTED", "SUCCESS", "FAILURE", "REVOKED", "RETRY", "IGNORED", "READY_STATES",
-    "UNREADY_STATES", "EXCEPTION_STATES", "PROPAGATE_STATES", "precedence", "state",
+    "EXCEPTION_STATES",
+    "FAILURE",
+    "IGNORED",
+    "PENDING",
+    "PROPAGATE_STATES",
+    "READY_STATES",
+    "RECEIVED",
+    "RETRY",
+    "REVOKED",
+    "STARTED",
+    "SUCCESS",
+    "UNREADY_STATES",
+    "precedence",
+    "state",
 )
 
 PENDING, RECEIVED, STARTED, SUCCESS, FAILURE = "PENDING", "RECEIVED", "STARTED", "SUCCESS", "FAILURE"
@@ -32,7 +44,7 @@ def precedence(state: str | None) -> int:
     return PRECEDENCE_LOOKUP.get(state, NONE_PRECEDENCE)
 
 
-class state(str):  # noqa: N801 - upstream's name
+class state(str):
     """A string that compares by strength: ``state(SUCCESS) > state(PENDING)``."""
 
     def __gt__(self, other: str) -> bool:

@@ -10,8 +10,16 @@ from .._state import disable_trace, enable_trace, pop_current_task, push_current
 from ..local import Proxy
 
 __all__ = (
-    "Celery", "AppPickler", "app_or_default", "default_app", "bugreport", "enable_trace", "disable_trace",
-    "shared_task", "push_current_task", "pop_current_task",
+    "AppPickler",
+    "Celery",
+    "app_or_default",
+    "bugreport",
+    "default_app",
+    "disable_trace",
+    "enable_trace",
+    "pop_current_task",
+    "push_current_task",
+    "shared_task",
 )
 
 default_app: Any = Proxy(lambda: _state.default_app)

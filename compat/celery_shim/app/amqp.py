@@ -18,13 +18,13 @@ from ..utils.saferepr import saferepr
 from ..utils.time import add_seconds_to_datetime, maybe_make_aware
 from . import routes as _routes
 
-__all__ = ("AMQP", "Queues", "task_message")
+__all__ = ("AMQP", "task_message")
 
 #: The smallest number of seconds that Celery accepts.
 INT_MIN = -2147483648
 
 
-class task_message(NamedTuple):  # noqa: N801 - upstream's name
+class task_message(NamedTuple):
     """A message before it is sent."""
 
     headers: dict[str, Any]
@@ -72,7 +72,7 @@ class AMQP:
 
     # -- routes and queues ------------------------------------------------------------------------------------------
 
-    def Queues(  # noqa: N802 - upstream's name
+    def Queues(
         self, queues: Any, create_missing: Any = None, create_missing_queue_type: Any = None,
         create_missing_queue_exchange_type: Any = None, autoexchange: Any = None, max_priority: Any = None,
     ) -> Any:
@@ -99,7 +99,7 @@ class AMQP:
             max_priority=either("task_queue_max_priority", max_priority), default_routing_key=routing_key,
         )
 
-    def Router(self, queues: Any = None, create_missing: Any = None) -> Any:  # noqa: N802 - upstream's name
+    def Router(self, queues: Any = None, create_missing: Any = None) -> Any:
         return _routes.Router(
             self.routes, queues or self.queues, self.app.either("task_create_missing_queues", create_missing),
             app=self.app,
@@ -136,7 +136,7 @@ class AMQP:
     def utc(self) -> Any:
         return self.app.conf.enable_utc
 
-    def TaskConsumer(self, channel: Any, queues: Any = None, accept: Any = None, **kw: Any) -> Any:  # noqa: N802
+    def TaskConsumer(self, channel: Any, queues: Any = None, accept: Any = None, **kw: Any) -> Any:
         """A kombu consumer of task messages, for code that reads a broker itself."""
         return self.Consumer(
             channel, accept=self.app.conf.accept_content if accept is None else accept,

@@ -615,7 +615,7 @@ class Celery(Sending):
         )
 
     def subclass_with_self(
-        self, Class: Any, name: str | None = None, attribute: str = "app", reverse: str | None = None,  # noqa: N803
+        self, Class: Any, name: str | None = None, attribute: str = "app", reverse: str | None = None,
         keep_reduce: bool = False, **kw: Any,
     ) -> Any:
         """A subclass that knows this app; its instances are pickled as attributes of the app."""
@@ -665,31 +665,31 @@ class Celery(Sending):
         )
 
     @cached_property
-    def Worker(self) -> Any:  # noqa: N802 - upstream's names, here and below
+    def Worker(self) -> Any:
         return self.subclass_with_self("celery.apps.worker:Worker")
 
     @cached_property
-    def WorkController(self) -> Any:  # noqa: N802
+    def WorkController(self) -> Any:
         return self.subclass_with_self("celery.worker:WorkController")
 
     @cached_property
-    def Beat(self) -> Any:  # noqa: N802
+    def Beat(self) -> Any:
         return self.subclass_with_self("celery.apps.beat:Beat")
 
     @cached_property
-    def Task(self) -> Any:  # noqa: N802
+    def Task(self) -> Any:
         return self.create_task_cls()
 
     @cached_property
-    def AsyncResult(self) -> Any:  # type: ignore[override]  # noqa: N802
+    def AsyncResult(self) -> Any:  # type: ignore[override]
         return self.subclass_with_self("celery.result:AsyncResult")
 
     @cached_property
-    def ResultSet(self) -> Any:  # noqa: N802
+    def ResultSet(self) -> Any:
         return self.subclass_with_self("celery.result:ResultSet")
 
     @cached_property
-    def GroupResult(self) -> Any:  # noqa: N802
+    def GroupResult(self) -> Any:
         return self.subclass_with_self("celery.result:GroupResult")
 
     # -- objects of the app -----------------------------------------------------------------------------------------

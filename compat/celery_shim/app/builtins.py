@@ -54,7 +54,7 @@ def add_unlock_chord_task(app: Any) -> Any:
     )
     def unlock_chord(
         self: Any, group_id: str, callback: Any, interval: Any = None, max_retries: Any = None, result: Any = None,
-        Result: Any = app.AsyncResult, GroupResult: Any = app.GroupResult,  # noqa: N803 - upstream's names
+        Result: Any = app.AsyncResult, GroupResult: Any = app.GroupResult,
         result_from_tuple: Any = result_from_tuple, **kwargs: Any,
     ) -> None:
         interval = self.default_retry_delay if interval is None else interval

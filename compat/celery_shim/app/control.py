@@ -14,7 +14,7 @@ from kombu.utils.objects import cached_property
 from ..exceptions import DuplicateNodenameWarning, ImproperlyConfigured
 from ..utils.text import pluralize
 
-__all__ = ("Inspect", "Control", "flatten_reply")
+__all__ = ("Control", "Inspect", "flatten_reply")
 
 TERM_SIGNAME = "SIGTERM"
 

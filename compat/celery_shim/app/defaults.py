@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from ..utils.functional import memoize
 from ..utils.serialization import strtobool
 
-__all__ = ("Option", "NAMESPACES", "flatten", "find")
+__all__ = ("NAMESPACES", "Option", "find", "flatten")
 
 DEFAULT_POOL = "prefork"
 DEFAULT_ACCEPT_CONTENT = ("json",)
@@ -24,7 +24,7 @@ DEFAULT_TASK_LOG_FMT = (
 DEFAULT_SECURITY_DIGEST = "sha256"
 
 
-class searchresult(NamedTuple):  # noqa: N801 - upstream's name
+class searchresult(NamedTuple):
     """Where a setting was found."""
 
     namespace: str | None

@@ -22,15 +22,15 @@ class Events:
         self.app = app
 
     @cached_property
-    def Receiver(self) -> Any:  # noqa: N802 - upstream's name
+    def Receiver(self) -> Any:
         return self.app.subclass_with_self(self.receiver_cls, reverse="events.Receiver")
 
     @cached_property
-    def Dispatcher(self) -> Any:  # noqa: N802 - upstream's name
+    def Dispatcher(self) -> Any:
         return self.app.subclass_with_self(self.dispatcher_cls, reverse="events.Dispatcher")
 
     @cached_property
-    def State(self) -> Any:  # noqa: N802 - upstream's name
+    def State(self) -> Any:
         return self.app.subclass_with_self(self.state_cls, reverse="events.State")
 
     @contextmanager

@@ -28,7 +28,7 @@ from ..utils.log import (
 from ..utils.nodenames import node_format
 from ..utils.term import colored
 
-__all__ = ("TaskFormatter", "Logging")
+__all__ = ("Logging", "TaskFormatter")
 
 MP_LOG = os.environ.get("MP_LOG", False)
 

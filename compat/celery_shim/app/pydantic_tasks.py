@@ -87,7 +87,7 @@ class _Models:
         new_kwargs = {
             key: self.dump(key if key in self.keywords else None, value) for key, value in given_kwargs.items()
         }
-        if any(new is not old for new, old in zip(new_args, given_args)):
+        if any(new is not old for new, old in zip(new_args, given_args, strict=True)):
             args = new_args if isinstance(given_args, list) else tuple(new_args)
         if any(new_kwargs[key] is not value for key, value in given_kwargs.items()):
             kwargs = new_kwargs

@@ -241,10 +241,12 @@ class Task:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         # A worker runs a task with its own __call__ through it; super() must not open a second request then.
         request = self.request_stack.top
-        if request is not None and not request._protected and not request.called_directly and not request.is_eager:
-            if len(self.request_stack) == 1:
-                request._protected = 1
-                return self.run(*args, **kwargs)
+        started_by_worker = request is not None and not (
+            request._protected or request.called_directly or request.is_eager
+        )
+        if started_by_worker and len(self.request_stack) == 1:
+            request._protected = 1
+            return self.run(*args, **kwargs)
         _task_stack.push(self)
         self.push_request(args=args, kwargs=kwargs)
         try:
@@ -383,7 +385,7 @@ class Task:
             request["stamps"] = {name: maybe_list(options.get(name, [])) for name in names}
         return request
 
-    def AsyncResult(self, task_id: str, **kwargs: Any) -> Any:  # noqa: N802 - upstream's name
+    def AsyncResult(self, task_id: str, **kwargs: Any) -> Any:
         """The handle of a call of this task."""
         return self._get_app().AsyncResult(task_id, backend=self.backend, task_name=self.name, **kwargs)
 

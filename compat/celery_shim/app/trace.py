@@ -51,7 +51,7 @@ from .tracelog import (  # noqa: F401 - names that other packages import from he
     traceback_clear,
 )
 
-__all__ = ("TraceInfo", "build_tracer", "trace_task", "setup_worker_optimizations", "reset_worker_optimizations")
+__all__ = ("TraceInfo", "build_tracer", "reset_worker_optimizations", "setup_worker_optimizations", "trace_task")
 
 STARTED, SUCCESS, IGNORED, REJECTED = states.STARTED, states.SUCCESS, states.IGNORED, states.REJECTED
 RETRY, FAILURE = states.RETRY, states.FAILURE
@@ -69,7 +69,7 @@ def mark_boundary(function: Any) -> Any:
 _SHORT = frozenset({int, bool, type(None)})
 
 
-class trace_ok_t(NamedTuple):  # noqa: N801 - upstream's name
+class trace_ok_t(NamedTuple):
     """What a tracer gives back."""
 
     retval: Any
@@ -86,7 +86,7 @@ def task_has_custom(task: Any, attr: str) -> Any:
 class TraceInfo:
     """An outcome other than success."""
 
-    __slots__ = ("state", "retval")
+    __slots__ = ("retval", "state")
 
     def __init__(self, state: str, retval: Any = None) -> None:
         self.state = state
@@ -147,8 +147,8 @@ class TraceInfo:
 
 def build_tracer(
     name: str, task: Any, loader: Any = None, hostname: str | None = None, store_errors: bool = True,
-    Info: Any = TraceInfo, eager: bool = False, propagate: bool = False, app: Any = None,  # noqa: N803
-    monotonic: Any = time.monotonic, trace_ok_t: Any = trace_ok_t, IGNORE_STATES: Any = IGNORE_STATES,  # noqa: N803
+    Info: Any = TraceInfo, eager: bool = False, propagate: bool = False, app: Any = None,
+    monotonic: Any = time.monotonic, trace_ok_t: Any = trace_ok_t, IGNORE_STATES: Any = IGNORE_STATES,
 ) -> Any:
     """The function that runs ``task``: ``tracer(task_id, args, kwargs, request)``.
 
@@ -201,8 +201,8 @@ def build_tracer(
             traceback_clear(exc)
 
     def trace_task(uuid: str, args: Any, kwargs: Any, request: Any = None) -> Any:
-        # R: value or ExceptionInfo, I: TraceInfo unless it succeeded, T: seconds, Rstr: the value's repr
-        R = I = T = Rstr = retval = state = None  # noqa: N806, E741
+        # given: the value or an ExceptionInfo; failed: a TraceInfo unless it succeeded; text: the value's repr
+        given = failed = seconds = text = retval = state = None
         task_request = None
         started = monotonic()
         try:
@@ -218,9 +218,9 @@ def build_tracer(
             ignore_result = get_actual_ignore_result(task, task_request)
             publish_result = not ignore_result and (task.store_eager_result if eager else True)
             origin = task_request.delivery_info
-            if deduplicate and origin and origin.get("redelivered"):
-                if _already_done(app, task, name, task_request, uuid, inherit_priority):
-                    return trace_ok_t(R, I, T, Rstr)
+            redelivered = deduplicate and origin and origin.get("redelivered")
+            if redelivered and _already_done(app, task, name, task_request, uuid, inherit_priority):
+                return trace_ok_t(given, failed, seconds, text)
             _task_stack.push(task)
             request_stack.push(task_request)
             try:
@@ -235,23 +235,23 @@ def build_tracer(
                 try:
                     if before_start:
                         before_start(uuid, args, kwargs)
-                    R = retval = fun(*args, **kwargs)
+                    given = retval = fun(*args, **kwargs)
                     state = SUCCESS
                 except Reject as exc:
-                    I, R = Info(REJECTED, exc), ExceptionInfo(internal=True)
-                    state, retval = I.state, I.retval
-                    I.handle_reject(task, task_request)
+                    failed, given = Info(REJECTED, exc), ExceptionInfo(internal=True)
+                    state, retval = failed.state, failed.retval
+                    failed.handle_reject(task, task_request)
                     traceback_clear(exc)
                 except Ignore as exc:
-                    I, R = Info(IGNORED, exc), ExceptionInfo(internal=True)
-                    state, retval = I.state, I.retval
-                    I.handle_ignore(task, task_request)
+                    failed, given = Info(IGNORED, exc), ExceptionInfo(internal=True)
+                    state, retval = failed.state, failed.retval
+                    failed.handle_ignore(task, task_request)
                     traceback_clear(exc)
                 except Retry as exc:
-                    I, R, state, retval = on_error(task_request, exc, RETRY, call_errbacks=False)
+                    failed, given, state, retval = on_error(task_request, exc, RETRY, call_errbacks=False)
                     traceback_clear(exc)
                 except Exception as exc:
-                    I, R, state, retval = on_error(task_request, exc)
+                    failed, given, state, retval = on_error(task_request, exc)
                     traceback_clear(exc)
                 else:
                     sent = False
@@ -266,17 +266,17 @@ def build_tracer(
                     except (EncodeError, OperationalError) as exc:
                         if sent and isinstance(exc, OperationalError):
                             raise
-                        I, R, state, retval = on_error(task_request, exc)
+                        failed, given, state, retval = on_error(task_request, exc)
                         traceback_clear(exc)
                     else:
-                        Rstr = repr(R) if type(R) in _SHORT else saferepr(R, repr_size)
-                        T = monotonic() - started
+                        text = repr(given) if type(given) in _SHORT else saferepr(given, repr_size)
+                        seconds = monotonic() - started
                         if on_success:
                             call_hook(on_success, "on_success", task_request, uuid, retval, uuid, args, kwargs)
                         if signals.task_success.receivers:
-                            signals.task_success.send(sender=task, result=retval, runtime=T)
+                            signals.task_success.send(sender=task, result=retval, runtime=seconds)
                         if does_info:
-                            _log_success(task_request, name, uuid, args, kwargs, Rstr, T)
+                            _log_success(task_request, name, uuid, args, kwargs, text, seconds)
                 if after_return and state not in IGNORE_STATES:
                     call_hook(
                         after_return, "after_return", task_request, uuid, state, retval, uuid, args, kwargs, None
@@ -307,10 +307,10 @@ def build_tracer(
             _signal_internal_error(task, uuid, args, kwargs, request, exc)
             if eager:
                 raise
-            R = report_internal_error(task, exc)
+            given = report_internal_error(task, exc)
             if task_request is not None:
-                I, _, _, _ = on_error(task_request, exc)
-        return trace_ok_t(R, I, T, Rstr)
+                failed, _, _, _ = on_error(task_request, exc)
+        return trace_ok_t(given, failed, seconds, text)
 
     return mark_boundary(trace_task)
 

@@ -23,7 +23,7 @@ LOG_REJECTED = "Task %(name)s[%(id)s] %(exc)s"
 LOG_RETRY = "Task %(name)s[%(id)s] retry: %(exc)s"
 
 
-class log_policy_t(NamedTuple):  # noqa: N801 - upstream's name
+class log_policy_t(NamedTuple):
     """How an outcome is logged."""
 
     format: str

@@ -38,7 +38,7 @@ from . import exceptions as stored_exceptions
 from .chords import ChordErrors, _create_chord_error_with_cause, _create_fake_task_request  # noqa: F401
 from .compression import compress_payload, decompress_payload, prepare_compression
 
-__all__ = ("BaseBackend", "KeyValueStoreBackend", "DisabledBackend")
+__all__ = ("BaseBackend", "DisabledBackend")
 
 EXCEPTION_ABLE_CODECS = frozenset({"pickle"})
 
@@ -66,7 +66,7 @@ def unpickle_backend(cls: type, args: Any, kwargs: Any) -> Any:
     return cls(*args, app=current_app._get_current_object(), **kwargs)
 
 
-class _nulldict(dict):  # type: ignore[type-arg]  # noqa: N801 - upstream's name
+class _nulldict(dict):  # type: ignore[type-arg]
     """A cache that keeps nothing."""
 
     def ignore(self, *a: Any, **kw: Any) -> None:
@@ -537,8 +537,27 @@ class SyncBackendMixin:
                     raise TimeoutError("The operation timed out.")
                 waiter.wait(interval if left is None else min(interval, left))
 
+    #: True where every write happens in this process, so that whoever asked is called back.
+    calls_back = True
+
     def add_pending_result(self, result: Any, weak: bool = False) -> Any:
+        """Call the handle's promise back when its result is written; only needed where there is a promise."""
+        if "on_ready" in result.__dict__ or weak:
+            self._watch(result)
         return result
+
+    def _watch(self: Any, result: Any) -> None:
+        stop: list[Any] = []
+
+        def changed(task_id: str) -> None:
+            meta = self.get_task_meta(task_id)
+            if meta["status"] in states.READY_STATES:
+                for end in stop:
+                    end()
+                result._maybe_set_cache(meta)
+
+        stop.append(waiting.listen(result.id, changed))
+        changed(result.id)
 
     def remove_pending_result(self, result: Any) -> Any:
         return result

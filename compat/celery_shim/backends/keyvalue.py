@@ -147,14 +147,14 @@ class BaseKeyValueStoreBackend(Backend):
     def task_result_exists(self, task_id: str) -> bool:
         return bool(self.get(self.get_key_for_task(task_id)))
 
-    def _filter_ready(self, values: Iterable[Any], READY_STATES: Any = states.READY_STATES) -> Any:  # noqa: N803
+    def _filter_ready(self, values: Iterable[Any], READY_STATES: Any = states.READY_STATES) -> Any:
         for key, value in values:
             if value is not None:
                 meta = self.decode_result(value)
                 if meta["status"] in READY_STATES:
                     yield key, meta
 
-    def _mget_to_results(self, values: Any, keys: Any, READY_STATES: Any = states.READY_STATES) -> Any:  # noqa: N803
+    def _mget_to_results(self, values: Any, keys: Any, READY_STATES: Any = states.READY_STATES) -> Any:
         """Answers of a store come as a mapping by key or as a list in the order asked."""
         if hasattr(values, "items"):
             found = self._filter_ready(values.items(), READY_STATES)
@@ -165,7 +165,7 @@ class BaseKeyValueStoreBackend(Backend):
     def get_many(
         self, task_ids: Any, timeout: float | None = None, interval: float | None = 0.5, no_ack: bool = True,
         on_message: Any = None, on_interval: Any = None, max_iterations: int | None = None,
-        READY_STATES: Any = states.READY_STATES,  # noqa: N803 - upstream's name
+        READY_STATES: Any = states.READY_STATES,
     ) -> Iterator[tuple[str, Any]]:
         """``(id, meta)`` of tasks as they end."""
         interval = 0.5 if interval is None else interval

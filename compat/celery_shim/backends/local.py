@@ -147,7 +147,7 @@ class LocalBackend(KeyValueStoreBackend):
     def get_many(
         self, task_ids: Any, timeout: float | None = None, interval: float | None = 0.5, no_ack: bool = True,
         on_message: Any = None, on_interval: Any = None, max_iterations: int | None = None,
-        READY_STATES: Any = states.READY_STATES,  # noqa: N803 - upstream's name
+        READY_STATES: Any = states.READY_STATES,
     ) -> Iterator[tuple[str, Any]]:
         left_over, until, rounds = set(task_ids), waiting.deadline(timeout), 0
         with waiting.Waiter(left_over) as waiter:
@@ -210,25 +210,6 @@ class LocalBackend(KeyValueStoreBackend):
     @property
     def is_async(self) -> bool:
         return True
-
-    def add_pending_result(self, result: Any, weak: bool = False) -> Any:
-        """Call the handle's promise back when its result is written; only needed where there is a promise."""
-        if "on_ready" in result.__dict__ or weak:
-            self._watch(result)
-        return result
-
-    def _watch(self, result: Any) -> None:
-        stop: list[Any] = []
-
-        def changed(task_id: str) -> None:
-            meta = self.get_task_meta(task_id)
-            if meta["status"] in states.READY_STATES:
-                for end in stop:
-                    end()
-                result._maybe_set_cache(meta)
-
-        stop.append(waiting.listen(result.id, changed))
-        changed(result.id)
 
     # -- groups and counters ----------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..exceptions import ImproperlyConfigured
 
-__all__ = ("get_implementation", "get_available_pool_names")
+__all__ = ("get_available_pool_names", "get_implementation")
 
 ALIASES = {
     "prefork": "celery.concurrency.thread:TaskPool", "solo": "celery.concurrency.thread:TaskPool",

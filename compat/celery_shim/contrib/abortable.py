@@ -29,7 +29,7 @@ class AbortableTask(Task):
 
     abstract = True
 
-    def AsyncResult(self, task_id: str, **kwargs: Any) -> AbortableAsyncResult:  # noqa: N802 - upstream's name
+    def AsyncResult(self, task_id: str, **kwargs: Any) -> AbortableAsyncResult:
         return AbortableAsyncResult(task_id, backend=self.backend)
 
     def is_aborted(self, **kwargs: Any) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 __all__ = ("Event", "group_from")
 
 
-def Event(type: str, _fields: Any = None, __dict__: Any = dict, __now__: Any = time.time, **fields: Any) -> Any:  # noqa: N802
+def Event(type: str, _fields: Any = None, __dict__: Any = dict, __now__: Any = time.time, **fields: Any) -> Any:
     """An event: a dict with a type and a time."""
     event = {**(_fields or {}), **fields, "type": type}
     event.setdefault("timestamp", __now__())

@@ -11,7 +11,7 @@ from ..utils.collections import DictAttribute
 from ..utils.serialization import strtobool
 from .base import BaseLoader
 
-__all__ = ("Loader", "DEFAULT_CONFIG_MODULE")
+__all__ = ("DEFAULT_CONFIG_MODULE", "Loader")
 
 DEFAULT_CONFIG_MODULE = "celeryconfig"
 #: Whether a missing module is worth a warning.

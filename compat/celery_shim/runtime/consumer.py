@@ -85,9 +85,9 @@ class Consumer:
             self._received(message, task, worker)
         if self._refused(message, task, worker):
             return
-        if task.rate_limit and not self.disable_rate_limits and not message.passed:
-            if not self._within_rate(message, task):
-                return
+        limited = task.rate_limit and not self.disable_rate_limits and not message.passed
+        if limited and not self._within_rate(message, task):
+            return
         self._execute(message, task, worker)
 
     def _task(self, name: str) -> Any:

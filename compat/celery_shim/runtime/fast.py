@@ -97,10 +97,8 @@ def make_plan(task: Any) -> Any:
             or "send_task" in app_dict or amqp_dict.get("send_task_message") is not sender
         ):
             return None
-        for layer in live:
-            if conf.task_always_eager:
-                return None
-            break
+        if live and conf.task_always_eager:
+            return None
         if task.typing and header is not None:
             header(*(args or ()), **(kwargs or {}))
         if args is None:

@@ -11,7 +11,12 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-__all__ = ("notify", "Waiter", "listen")
+from ....pools import pool_of_this_thread
+
+#: Seconds that a worker waits for another task before a thread stands in for it.
+PATIENCE = 0.02
+
+__all__ = ("Waiter", "listen", "notify")
 
 _lock = threading.Lock()
 _waiters: dict[Any, list[Any]] = {}
@@ -48,8 +53,21 @@ class Waiter:
             pass  # woken already
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Until something changed; False when time ran out."""
-        return self._changed.acquire(timeout=-1 if timeout is None else max(timeout, 0.0))
+        """Until something changed; False when time ran out. A waiting worker is stood in for by another thread."""
+        pool = pool_of_this_thread()
+        if pool is None:
+            return self._changed.acquire(timeout=-1 if timeout is None else max(timeout, 0.0))
+        until = deadline(timeout)
+        if self._changed.acquire(timeout=PATIENCE if timeout is None else max(min(timeout, PATIENCE), 0.0)):
+            return True
+        rest = left(until)
+        if rest is not None and rest <= 0:
+            return False
+        pool.lend()
+        try:
+            return self._changed.acquire(timeout=-1 if rest is None else rest)
+        finally:
+            pool.give_back()
 
 
 def notify(id: Any) -> None:

@@ -6,14 +6,14 @@ from abc import ABCMeta, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ("CallableTask", "CallableSignature")
+__all__ = ("CallableSignature", "CallableTask")
 
 
 def _has_all(cls: type, attributes: frozenset[str]) -> bool:
     return all(any(name in base.__dict__ for base in cls.__mro__) for name in attributes)
 
 
-class _ByAttributes(metaclass=ABCMeta):
+class _ByAttributes(metaclass=ABCMeta):  # noqa: B024 - its subclasses have the abstract methods
     __required_attributes__: frozenset[str] = frozenset()
 
     @classmethod

@@ -19,8 +19,18 @@ from .functional import first, iter_unique
 from .text import match_case
 
 __all__ = (
-    "AttributeDictMixin", "AttributeDict", "BufferMap", "ChainMap", "ConfigurationView", "DictAttribute",
-    "Evictable", "LimitedSet", "Messagebuffer", "OrderedDict", "force_mapping", "lpmerge",
+    "AttributeDict",
+    "AttributeDictMixin",
+    "BufferMap",
+    "ChainMap",
+    "ConfigurationView",
+    "DictAttribute",
+    "Evictable",
+    "LimitedSet",
+    "Messagebuffer",
+    "OrderedDict",
+    "force_mapping",
+    "lpmerge",
 )
 
 
@@ -32,7 +42,7 @@ def force_mapping(m: Any) -> Any:
     return m if isinstance(m, Mapping) else DictAttribute(m)
 
 
-def lpmerge(L: dict[Any, Any], R: Mapping[Any, Any]) -> dict[Any, Any]:  # noqa: N803 - upstream's names
+def lpmerge(L: dict[Any, Any], R: Mapping[Any, Any]) -> dict[Any, Any]:
     """Update ``L`` in place with what is not None in ``R``."""
     L.update((key, value) for key, value in R.items() if value is not None)
     return L
@@ -41,7 +51,7 @@ def lpmerge(L: dict[Any, Any], R: Mapping[Any, Any]) -> dict[Any, Any]:  # noqa:
 class OrderedDict(_OrderedDict):  # type: ignore[type-arg]
     """Knows its oldest key."""
 
-    def _LRUkey(self) -> Any:  # noqa: N802 - upstream's name
+    def _LRUkey(self) -> Any:
         return next(iter(self.keys()))
 
 
@@ -575,7 +585,7 @@ class BufferMap(OrderedDict, Evictable):
     def _new_buffer(self) -> Messagebuffer:
         return self.Buffer(maxsize=self.bufmaxsize)
 
-    def _LRUpop(self, *default: Any) -> Any:  # noqa: N802 - upstream's name
+    def _LRUpop(self, *default: Any) -> Any:
         return self[self._LRUkey()].take(*default)
 
     def _pop_to_evict(self) -> None:

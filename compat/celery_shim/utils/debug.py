@@ -18,7 +18,7 @@ try:
 except ImportError:
     Process = None
 
-__all__ = ("blockdetection", "sample_mem", "memdump", "sample", "humanbytes", "mem_rss", "ps", "cry")
+__all__ = ("blockdetection", "cry", "humanbytes", "mem_rss", "memdump", "ps", "sample", "sample_mem")
 
 UNITS = ((2**40.0, "TB"), (2**30.0, "GB"), (2**20.0, "MB"), (2**10.0, "KB"), (0.0, "b"))
 

@@ -33,7 +33,7 @@ def warn(
     warnings.warn(kind(text.format(**values)), stacklevel=stacklevel)
 
 
-def Callable(  # noqa: N802 - upstream's name
+def Callable(
     deprecation: str | None = None, removal: str | None = None, alternative: str | None = None,
     description: str | None = None,
 ) -> Any:
@@ -52,7 +52,7 @@ def Callable(  # noqa: N802 - upstream's name
     return decorate
 
 
-def Property(  # noqa: N802 - upstream's name
+def Property(
     deprecation: str | None = None, removal: str | None = None, alternative: str | None = None,
     description: str | None = None,
 ) -> Any:

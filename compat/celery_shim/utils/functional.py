@@ -21,9 +21,25 @@ from .log import get_logger
 logger = get_logger("celery.utils.functional")
 
 __all__ = (
-    "LRUCache", "is_list", "maybe_list", "memoize", "mlazy", "noop", "first", "firstmethod", "chunks", "padlist",
-    "mattrgetter", "uniq", "regen", "dictfilter", "lazy", "maybe_evaluate", "head_from_fun", "maybe",
+    "LRUCache",
+    "chunks",
+    "dictfilter",
+    "first",
+    "firstmethod",
     "fun_accepts_kwargs",
+    "head_from_fun",
+    "is_list",
+    "lazy",
+    "mattrgetter",
+    "maybe",
+    "maybe_evaluate",
+    "maybe_list",
+    "memoize",
+    "mlazy",
+    "noop",
+    "padlist",
+    "regen",
+    "uniq",
 )
 
 
@@ -37,7 +53,7 @@ class DummyContext:
         pass
 
 
-class mlazy(lazy):  # type: ignore[misc]  # noqa: N801 - upstream's name
+class mlazy(lazy):  # type: ignore[misc]
     """A lazy value that is computed once."""
 
     evaluated = False
@@ -137,7 +153,7 @@ def regen(it: Any) -> Any:
     return it if isinstance(it, (list, tuple)) else _regen(it)
 
 
-class _regen(UserList, list):  # type: ignore[type-arg, misc]  # noqa: N801 - upstream's name
+class _regen(UserList, list):  # type: ignore[type-arg, misc]
     """Reads its iterator on demand, and one item ahead, so that the end is known when the last item is given."""
 
     def __init__(self, it: Iterable[Any]) -> None:

@@ -39,7 +39,7 @@ class DependencyGraph:
         """Add a node."""
         self.adjacent.setdefault(obj, [])
 
-    def add_edge(self, A: Any, B: Any) -> None:  # noqa: N803 - upstream's names
+    def add_edge(self, A: Any, B: Any) -> None:
         """A depends on B."""
         self[A].append(B)
 
@@ -222,7 +222,7 @@ class GraphFormatter:
     def edge(self, a: Any, b: Any, **attrs: Any) -> bytes:
         return self.draw_edge(a, b, **attrs)
 
-    def FMT(self, fmt: str, *args: Any, **kwargs: Any) -> bytes:  # noqa: N802 - upstream's name
+    def FMT(self, fmt: str, *args: Any, **kwargs: Any) -> bytes:
         return fmt.format(*args, **{**kwargs, "IN": self.IN, "INp": self.INp}).encode("utf-8", "ignore")
 
     def draw_edge(self, a: Any, b: Any, scheme: Any = None, attrs: Any = None) -> bytes:

@@ -7,7 +7,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import lru_cache
+from functools import cache
 from importlib import import_module, reload
 from importlib.metadata import entry_points
 from types import ModuleType
@@ -19,8 +19,16 @@ from kombu.utils.imports import symbol_by_name as _symbol_by_name
 MP_MAIN_FILE = os.environ.get("MP_MAIN_FILE")
 
 __all__ = (
-    "NotAPackage", "qualname", "instantiate", "symbol_by_name", "cwd_in_path", "find_module", "import_from_cwd",
-    "reload_from_cwd", "module_file", "gen_task_name",
+    "NotAPackage",
+    "cwd_in_path",
+    "find_module",
+    "gen_task_name",
+    "import_from_cwd",
+    "instantiate",
+    "module_file",
+    "qualname",
+    "reload_from_cwd",
+    "symbol_by_name",
 )
 
 
@@ -122,7 +130,7 @@ def gen_task_name(app: Any, name: str, module_name: str | None) -> str:
     return ".".join(part for part in (place, name) if part)
 
 
-@lru_cache(maxsize=None)
+@cache
 def load_extension_class_names(namespace: str) -> tuple[tuple[str, str], ...]:
     return tuple((point.name, point.value) for point in entry_points(group=namespace))
 

@@ -22,8 +22,17 @@ from kombu.utils.encoding import safe_str
 from .term import colored
 
 __all__ = (
-    "ColorFormatter", "LoggingProxy", "base_logger", "set_in_sighandler", "in_sighandler", "get_logger",
-    "get_task_logger", "mlevel", "get_multiprocessing_logger", "reset_multiprocessing_logger", "LOG_LEVELS",
+    "LOG_LEVELS",
+    "ColorFormatter",
+    "LoggingProxy",
+    "base_logger",
+    "get_logger",
+    "get_multiprocessing_logger",
+    "get_task_logger",
+    "in_sighandler",
+    "mlevel",
+    "reset_multiprocessing_logger",
+    "set_in_sighandler",
 )
 
 _process_aware = False
@@ -119,7 +128,7 @@ class ColorFormatter(logging.Formatter):
         super().__init__(fmt, datefmt)
         self.use_color = use_color
 
-    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
+    def formatException(self, ei: Any) -> str:
         return super().formatException(ei if not ei or isinstance(ei, tuple) else sys.exc_info())  # type: ignore
 
     def format(self, record: Any) -> str:
@@ -159,7 +168,7 @@ class LoggingProxy:
         """An error in a handler goes to the real stderr: the one in ``sys`` would come back here."""
 
         class WithSafeHandleError(logging.Handler):
-            def handleError(self, record: Any) -> None:  # noqa: N802 - logging's name
+            def handleError(self, record: Any) -> None:
                 try:
                     traceback.print_exc(None, sys.__stderr__)
                 except OSError:

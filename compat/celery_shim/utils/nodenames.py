@@ -17,8 +17,14 @@ NODENAME_DEFAULT = "celery"
 gethostname = memoize(1, Cache=dict)(socket.gethostname)
 
 __all__ = (
-    "worker_direct", "gethostname", "nodename", "anon_nodename", "nodesplit", "default_nodename", "node_format",
+    "anon_nodename",
+    "default_nodename",
+    "gethostname",
     "host_format",
+    "node_format",
+    "nodename",
+    "nodesplit",
+    "worker_direct",
 )
 
 

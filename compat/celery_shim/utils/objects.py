@@ -1,4 +1,4 @@
-"""Small helpers for objects: a bag of attributes, a search in the method resolution order, a context with a fallback."""
+"""Helpers for objects: a bag of attributes, a search in the method resolution order, a context with a fallback."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class FallbackContext:
         return None
 
 
-class getitem_property:  # noqa: N801 - upstream's name
+class getitem_property:
     """An attribute that is an item of the object, or of an item: ``getitem_property('options.link')``."""
 
     def __init__(self, keypath: str, doc: str | None = None) -> None:

@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 
 from .text import truncate
 
-__all__ = ("saferepr", "reprstream")
+__all__ = ("reprstream", "saferepr")
 
 
-class _literal(NamedTuple):  # noqa: N801
+class _literal(NamedTuple):
     """Punctuation; ``direction`` counts brackets."""
 
     value: str
@@ -27,15 +27,15 @@ class _literal(NamedTuple):  # noqa: N801
     direction: int
 
 
-class _key(NamedTuple):  # noqa: N801
+class _key(NamedTuple):
     value: Any
 
 
-class _quoted(NamedTuple):  # noqa: N801
+class _quoted(NamedTuple):
     value: Any
 
 
-class _left(NamedTuple):  # noqa: N801
+class _left(NamedTuple):
     """Mark in the stream: the container with this id is done."""
 
     objid: int

@@ -20,8 +20,14 @@ from typing import Any
 from kombu.utils.encoding import bytes_to_str, safe_repr, str_to_bytes
 
 __all__ = (
-    "UnpickleableExceptionWrapper", "subclass_exception", "find_pickleable_exception", "create_exception_cls",
-    "get_pickleable_exception", "get_pickleable_etype", "get_pickled_exception", "strtobool",
+    "UnpickleableExceptionWrapper",
+    "create_exception_cls",
+    "find_pickleable_exception",
+    "get_pickleable_etype",
+    "get_pickleable_exception",
+    "get_pickled_exception",
+    "strtobool",
+    "subclass_exception",
 )
 
 unwanted_base_classes = (Exception, BaseException, object)

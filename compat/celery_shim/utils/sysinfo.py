@@ -11,8 +11,14 @@ from typing import Any, NamedTuple
 from kombu.utils.objects import cached_property
 
 __all__ = (
-    "load_average", "df", "AUTO_CONCURRENCY", "is_auto_concurrency", "available_cpu_count", "cgroup_cpu_quota",
-    "CpuBudget", "cpu_budget",
+    "AUTO_CONCURRENCY",
+    "CpuBudget",
+    "available_cpu_count",
+    "cgroup_cpu_quota",
+    "cpu_budget",
+    "df",
+    "is_auto_concurrency",
+    "load_average",
 )
 
 AUTO_CONCURRENCY = "auto"
@@ -142,7 +148,7 @@ def load_average() -> tuple[float, ...]:
     return tuple(ceil(load * 100.0) / 100.0 for load in os.getloadavg())
 
 
-class df:  # noqa: N801 - upstream's name
+class df:
     """Free space of the disk that holds a path."""
 
     def __init__(self, path: Any) -> None:
@@ -164,4 +170,4 @@ class df:  # noqa: N801 - upstream's name
     def capacity(self) -> int:
         """Per cent in use."""
         used = self.stat.f_blocks - self.stat.f_bfree
-        return int(ceil(used * 100.0 / (used + self.stat.f_bavail) + 0.5))
+        return ceil(used * 100.0 / (used + self.stat.f_bavail) + 0.5)

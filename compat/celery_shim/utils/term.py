@@ -31,7 +31,7 @@ def fg(s: int) -> str:
     return COLOR_SEQ % s
 
 
-class colored:  # noqa: N801 - upstream's name
+class colored:
     """Text with a colour: ``colored().red('x')``, joined with ``+``, nested at will."""
 
     black: Any

@@ -11,8 +11,20 @@ from textwrap import fill
 from typing import Any
 
 __all__ = (
-    "abbr", "abbrtask", "dedent", "dedent_initial", "ensure_newlines", "ensure_sep", "fill_paragraphs", "indent",
-    "join", "pluralize", "pretty", "str_to_list", "simple_format", "truncate",
+    "abbr",
+    "abbrtask",
+    "dedent",
+    "dedent_initial",
+    "ensure_newlines",
+    "ensure_sep",
+    "fill_paragraphs",
+    "indent",
+    "join",
+    "pluralize",
+    "pretty",
+    "simple_format",
+    "str_to_list",
+    "truncate",
 )
 
 UNKNOWN_SIMPLE_FORMAT_KEY = (
@@ -51,7 +63,7 @@ def ensure_sep(sep: str, s: str, n: int = 2) -> str:
 ensure_newlines = partial(ensure_sep, "\n")
 
 
-def abbr(S: str | None, max: int, ellipsis: str | bool = "...") -> str:  # noqa: N803 - upstream's name
+def abbr(S: str | None, max: int, ellipsis: str | bool = "...") -> str:
     if S is None:
         return "???"
     if len(S) <= max:
@@ -59,7 +71,7 @@ def abbr(S: str | None, max: int, ellipsis: str | bool = "...") -> str:  # noqa:
     return S[: max - len(ellipsis)] + ellipsis if isinstance(ellipsis, str) and ellipsis else S[:max]
 
 
-def abbrtask(S: str | None, max: int) -> str:  # noqa: N803 - upstream's name
+def abbrtask(S: str | None, max: int) -> str:
     """Shorten a task's name at the cost of its module."""
     if S is None:
         return "???"

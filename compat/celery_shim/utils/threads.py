@@ -24,8 +24,13 @@ except ImportError:
     from _thread import get_ident
 
 __all__ = (
-    "bgThread", "Local", "LocalStack", "LocalManager", "get_ident", "default_socket_timeout",
+    "Local",
+    "LocalManager",
+    "LocalStack",
+    "bgThread",
     "bound_open_broker_sockets",
+    "default_socket_timeout",
+    "get_ident",
 )
 
 USE_FAST_LOCALS = os.environ.get("USE_FAST_LOCALS")
@@ -66,7 +71,7 @@ def bound_open_broker_sockets(connection: Any, timeout: float | None) -> None:
                 sock.settimeout(timeout)
 
 
-class bgThread(threading.Thread):  # noqa: N801 - upstream's name
+class bgThread(threading.Thread):
     """A daemon thread that calls ``body`` until ``stop``; a crash of ``body`` ends the process."""
 
     def __init__(self, name: str | None = None, **kwargs: Any) -> None:
@@ -114,7 +119,7 @@ def release_local(local: Any) -> None:
 class Local:
     """Attributes that each thread (or greenlet) has for itself."""
 
-    __slots__ = ("__storage__", "__ident_func__")
+    __slots__ = ("__ident_func__", "__storage__")
 
     def __init__(self) -> None:
         object.__setattr__(self, "__storage__", {})

@@ -26,10 +26,26 @@ from .text import pluralize
 logger = logging.getLogger("celery.utils.time")
 
 __all__ = (
-    "LocalTimezone", "timezone", "maybe_timedelta", "delta_resolution", "remaining", "rate", "weekday",
-    "humanize_seconds", "maybe_iso8601", "is_naive", "add_seconds_to_datetime", "subtract_datetimes", "make_aware",
-    "localize", "to_utc", "maybe_make_aware", "ffwd", "utcoffset", "adjust_timestamp",
+    "LocalTimezone",
+    "add_seconds_to_datetime",
+    "adjust_timestamp",
+    "delta_resolution",
+    "ffwd",
     "get_exponential_backoff_interval",
+    "humanize_seconds",
+    "is_naive",
+    "localize",
+    "make_aware",
+    "maybe_iso8601",
+    "maybe_make_aware",
+    "maybe_timedelta",
+    "rate",
+    "remaining",
+    "subtract_datetimes",
+    "timezone",
+    "to_utc",
+    "utcoffset",
+    "weekday",
 )
 
 DAYNAMES = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
@@ -313,7 +329,7 @@ def maybe_make_aware(dt: datetime, tz: Any = None, naive_as_utc: bool = True) ->
     return localize(dt, timezone.utc if tz is None else timezone.tz_or_local(tz))
 
 
-class ffwd:  # noqa: N801 - upstream's name
+class ffwd:
     """Added to a date: sets fields, then goes to a weekday, then adds weeks."""
 
     def __init__(

@@ -18,14 +18,14 @@ from ..utils.time import rate
 from . import state as worker_state
 from .request import Request
 
-__all__ = ("Panel", "control_command", "inspect_command", "dispatch")
+__all__ = ("Panel", "control_command", "dispatch", "inspect_command")
 
 logger = get_logger("celery.worker.control")
 
 DEFAULT_TASK_INFO_ITEMS = ("exchange", "routing_key", "rate_limit")
 
 
-class controller_info_t(NamedTuple):  # noqa: N801 - upstream's name
+class controller_info_t(NamedTuple):
     """How the command line shows a command."""
 
     alias: Any
@@ -105,6 +105,13 @@ def dispatch(
     chosen = maybe_list(destination)
     replies = []
     workers = list(broker_of(app).workers)
+    if not workers and command in ("revoke", "terminate"):
+        # over a broker nobody would hear it; here the next worker is in this process too, and must know
+        ids = set(maybe_list(arguments["task_id"]) or [])
+        worker_state.revoked.update(ids)
+        _mark_revoked(app, ids, set())
+    elif not workers and command == "revoke_by_stamped_headers":
+        _remember_stamps(arguments["headers"])
     for worker in workers:
         if chosen and worker.hostname not in chosen:
             continue
@@ -141,7 +148,7 @@ def _answer(worker: Any, command: str, arguments: dict[str, Any]) -> Any:
         return nok(safe_repr(exc))
 
 
-# -- looking ------------------------------------------------------------------------------------------------------------
+# -- looking -----------------------------------------------------------------------------------------------------------
 
 
 def _requests(state: Any) -> Any:
@@ -149,7 +156,7 @@ def _requests(state: Any) -> Any:
     from ..runtime.broker import broker_of
 
     worker, app = state.controller, state.app
-    for message, started, thread in list(worker.active.values()):
+    for message, started, _ in list(worker.active.values()):
         yield "active", Request(message, app=app, hostname=worker.hostname).started(started)
     broker = broker_of(app)
     for message in list(broker.scheduled.values()):
@@ -259,8 +266,7 @@ def registered(state: Any, taskinfoitems: Any = None, builtins: bool = False, **
 def active_queues(state: Any) -> Any:
     """List the task queues a worker is currently consuming from."""
     queues = state.app.amqp.queues
-    names = [name for name in state.controller.queue_names()]
-    return [dict(queues[name].as_dict(recurse=True)) for name in names]
+    return [dict(queues[name].as_dict(recurse=True)) for name in state.controller.queue_names()]
 
 
 @inspect_command()
@@ -281,7 +287,7 @@ def memdump(state: Any, samples: int = 10, **kwargs: Any) -> Any:
     return out.getvalue()
 
 
-# -- telling ------------------------------------------------------------------------------------------------------------
+# -- telling -----------------------------------------------------------------------------------------------------------
 
 
 @control_command(variadic="task_id", signature="[id1 [id2 [... [idN]]]]")
@@ -388,13 +394,13 @@ def election(state: Any, id: str, topic: str, action: Any = None, **kwargs: Any)
 @control_command()
 def enable_events(state: Any) -> Any:
     """Tell worker(s) to send task-related events."""
-    return nok("event dispatcher unavailable")
+    return ok("task events already enabled")
 
 
 @control_command()
 def disable_events(state: Any) -> Any:
     """Tell worker(s) to stop sending task-related events."""
-    return nok("event dispatcher unavailable")
+    return ok("task events already disabled")
 
 
 @control_command()

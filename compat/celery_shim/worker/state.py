@@ -6,6 +6,7 @@ One process, one state: all workers here share it, as all threads of a Celery wo
 from __future__ import annotations
 
 import os
+import platform
 from collections import Counter
 from typing import Any
 
@@ -13,11 +14,18 @@ from ..exceptions import WorkerShutdown, WorkerTerminate
 from ..utils.collections import LimitedSet
 
 __all__ = (
-    "SOFTWARE_INFO", "reserved_requests", "active_requests", "total_count", "revoked", "task_reserved",
-    "maybe_shutdown", "task_accepted", "task_ready",
+    "SOFTWARE_INFO",
+    "active_requests",
+    "maybe_shutdown",
+    "reserved_requests",
+    "revoked",
+    "task_accepted",
+    "task_ready",
+    "task_reserved",
+    "total_count",
 )
 
-SOFTWARE_INFO = {"sw_ident": "py-celery", "sw_ver": "5.7.0", "sw_sys": os.uname().sysname if hasattr(os, "uname") else ""}
+SOFTWARE_INFO = {"sw_ident": "py-celery", "sw_ver": "5.7.0", "sw_sys": platform.system()}
 
 REVOKES_MAX = int(os.environ.get("CELERY_WORKER_REVOKES_MAX", 50000))
 REVOKE_EXPIRES = float(os.environ.get("CELERY_WORKER_REVOKE_EXPIRES", 10800))

@@ -25,7 +25,9 @@ __all__ = ("WorkController",)
 
 logger = get_logger("celery.worker")
 
-SELECT_UNKNOWN_QUEUE = "Trying to select queue subset of {0!r}, but queue {1} isn't\ndefined in the `task_queues` setting.\n"
+SELECT_UNKNOWN_QUEUE = (
+    "Trying to select queue subset of {0!r}, but queue {1} isn't\ndefined in the `task_queues` setting."
+)
 
 _serials = iter(range(1, 1 << 62))
 
@@ -95,7 +97,7 @@ class WorkController:
         try:
             known.select(str_to_list(include))
         except KeyError as exc:
-            raise ImproperlyConfigured(SELECT_UNKNOWN_QUEUE.strip().format(include, exc)) from exc
+            raise ImproperlyConfigured(SELECT_UNKNOWN_QUEUE.format(include, exc)) from exc
         known.deselect(str_to_list(exclude))
 
     # -- hooks of subclasses ----------------------------------------------------------------------------------------
@@ -168,7 +170,9 @@ class WorkController:
         from ..runtime.broker import broker_of
 
         broker = broker_of(self.app)
-        names = list(self.reads) + ([name for name in broker.queues if name not in self.reads] if self.reads_all else [])
+        names = list(self.reads)
+        if self.reads_all:
+            names += [name for name in broker.queues if name not in self.reads]
         for name in names:
             broker.queue(name)
         self.pool.subscribe([broker.named[name] for name in names])

@@ -42,7 +42,7 @@ class UnitLogging(Logging):
         self.already_setup = True
 
 
-def TestApp(  # noqa: N802 - upstream's name
+def TestApp(
     name: str | None = None, config: Any = None, enable_logging: bool = False, set_as_current: bool = False,
     log: Any = UnitLogging, backend: Any = None, broker: Any = None, **kwargs: Any,
 ) -> Celery:

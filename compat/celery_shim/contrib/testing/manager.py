@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import sys
 from collections import defaultdict
 from functools import partial
@@ -96,7 +95,7 @@ class ManagerMixin:
             received.clear()
             try:
                 return results.get(callback=lambda id, _: received.append(id), propagate=propagate, **kwargs)
-            except (socket.timeout, TimeoutError) as exc:
+            except (OSError, TimeoutError) as exc:
                 missing = self.missing_results(results)
                 self.remark(
                     f"Still waiting for {len(results) - len(received)}/{len(results)}: "

@@ -18,7 +18,7 @@ def _iso(moment: Any) -> Any:
     return moment.isoformat() if hasattr(moment, "isoformat") else moment
 
 
-def TaskMessage(  # noqa: N802 - upstream's name
+def TaskMessage(
     name: str, id: str | None = None, args: Any = (), kwargs: Any = None, callbacks: Any = None, errbacks: Any = None,
     chain: Any = None, shadow: Any = None, utc: Any = None, **options: Any,
 ) -> Any:
@@ -36,7 +36,7 @@ def TaskMessage(  # noqa: N802 - upstream's name
     return message
 
 
-def TaskMessage1(  # noqa: N802 - upstream's name
+def TaskMessage1(
     name: str, id: str | None = None, args: Any = (), kwargs: Any = None, callbacks: Any = None, errbacks: Any = None,
     chain: Any = None, **options: Any,
 ) -> Any:
@@ -55,7 +55,7 @@ def TaskMessage1(  # noqa: N802 - upstream's name
     return message
 
 
-def task_message_from_sig(app: Any, sig: Any, utc: bool = True, TaskMessage: Any = TaskMessage) -> Any:  # noqa: N803
+def task_message_from_sig(app: Any, sig: Any, utc: bool = True, TaskMessage: Any = TaskMessage) -> Any:
     """The message that sending a signature would make."""
     sig.freeze()
     options = dict(sig.options)
@@ -81,7 +81,7 @@ class _ContextMock(Mock):
         pass
 
 
-def ContextMock(*args: Any, **kwargs: Any) -> Any:  # noqa: N802 - upstream's name
+def ContextMock(*args: Any, **kwargs: Any) -> Any:
     mock = _ContextMock(*args, **kwargs)
     for name in ("__enter__", "__exit__"):
         method = Mock(name=name, return_value=mock if name == "__enter__" else None)

@@ -33,9 +33,6 @@ class TestWorkController(worker.WorkController):
         self._on_started.set()
         test_worker_started.send(sender=self.app, worker=self, consumer=consumer)
 
-    def stop_steps(self) -> None:
-        """Celery's test worker is torn down without stopping the steps of users."""
-
     def ensure_started(self) -> None:
         """Wait until it takes tasks."""
         self._on_started.wait()
@@ -67,7 +64,7 @@ def start_worker(
 @contextmanager
 def _start_worker_thread(
     app: Any, concurrency: int = 1, pool: str = "solo", loglevel: Any = WORKER_LOGLEVEL, logfile: Any = None,
-    WorkController: Any = TestWorkController, perform_ping_check: bool = True,  # noqa: N803 - upstream's name
+    WorkController: Any = TestWorkController, perform_ping_check: bool = True,
     shutdown_timeout: float = 10.0, **kwargs: Any,
 ) -> Iterator[Any]:
     setup_app_for_worker(app, loglevel, logfile)
