@@ -20,7 +20,7 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 PACKAGES = {
-    "celery": ["celery==5.7.0", "redis"],
+    "celery": ["celery==5.7.0", "redis", "packaging"],
     "huey": ["huey"],
     "potatoq": ["potatoq==26.1a8"],
 }
@@ -80,11 +80,12 @@ class Redis:
         self.folder = tempfile.mkdtemp(prefix="bench-redis-")
         self.process = subprocess.Popen(
             [found, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", self.folder],
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )
         deadline = time.monotonic() + 20
         while self.command("PING") != "+PONG":
             if time.monotonic() > deadline or self.process.poll() is not None:
+                self.stop()
                 raise RuntimeError("redis-server did not start")
             time.sleep(0.05)
 
@@ -123,6 +124,7 @@ class Side:
         self.name = name
         self.variables = variables
         self.python = python
+        self.mode = mode
         if variables.get("BENCH_SIDE") == "shim":
             self.environ = {**os.environ, **variables}
         else:
@@ -136,7 +138,11 @@ class Side:
             [python, str(HERE / "celery_side.py"), mode], cwd=HERE, env=self.environ, text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         )
-        self._answer()
+        try:
+            self._answer()
+        except RuntimeError:
+            self.stop()
+            raise
 
     def _answer(self) -> Any:
         assert self.process.stdout is not None
@@ -150,6 +156,10 @@ class Side:
         self.process.stdin.write(json.dumps({"measure": what, "count": count}) + "\n")
         self.process.stdin.flush()
         return self._answer()
+
+    def again(self) -> Side:
+        """A second, fresh process of a side that has no worker process."""
+        return Side(self.name, self.python, self.mode, self.variables)
 
     def first_task(self) -> float:
         """Seconds from process start until the first task of a new client process has been seen done."""

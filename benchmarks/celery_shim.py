@@ -33,16 +33,11 @@ COUNTS = {
 Figures = dict[str, list[float]]
 
 
-def start(oracle_python: str | None, folder: Path) -> tuple[list[Side], Redis | None]:
-    """All sides that can be had here; what is missing is named on standard error."""
-    sides = [Side(SHIM, sys.executable, "client", {"BENCH_SIDE": "shim", "BENCH_BACKEND": "", "BENCH_BROKER": ""})]
+def start(sides: list[Side], oracle_python: str | None, redis: Redis | None, folder: Path) -> None:
+    """All sides that can be had here are added to `sides`; what is missing is named on standard error."""
+    sides.append(Side(SHIM, sys.executable, "client", {"BENCH_SIDE": "shim", "BENCH_BACKEND": "", "BENCH_BROKER": ""}))
     real = oracle_python or environment("celery")
-    redis = None
     if real is not None:
-        try:
-            redis = Redis()
-        except FileNotFoundError as missing:
-            print(f"no Redis rows: {missing}", file=sys.stderr)
         if redis is not None:
             for name, pool, database in ((PREFORK, "prefork", 0), (THREADS, "threads", 2)):
                 variables = {
@@ -59,7 +54,14 @@ def start(oracle_python: str | None, folder: Path) -> tuple[list[Side], Redis | 
     if python is not None:
         variables = {"BENCH_SIDE": "potatoq", "BENCH_BROKER": f"sqlite:///{folder}/potatoq.sqlite3", "BENCH_BACKEND": "broker"}
         sides.append(Side(POTATOQ, python, "client", variables, ["potatoq", "-A", "celery_tasks", "worker", "-c", "2"]))
-    return sides, redis
+
+
+def private_redis() -> Redis | None:
+    try:
+        return Redis()
+    except FileNotFoundError as missing:
+        print(f"no Redis rows: {missing}", file=sys.stderr)
+        return None
 
 
 def rounds(sides: list[Side], what: str, runs: int, scale: float) -> dict[str, list[object]]:
@@ -84,7 +86,7 @@ def rate_rows(title: str, figures: Figures, floors: tuple[float, float], targets
         judged = name == PREFORK
         rows.append(
             Row(
-                f"{title} | {name}", f"{statistics.median(ours):,.0f}/s", f"{statistics.median(theirs):,.1f}/s", ratio,
+                f"{title}, against {name}", f"{statistics.median(ours):,.0f}/s", f"{statistics.median(theirs):,.1f}/s", ratio,
                 targets if judged else "",
                 (ratio >= floors[0] and statistics.median(ours) >= floors[1]) if judged else None,
             )
@@ -104,7 +106,7 @@ def trip_rows(found: dict[str, list[object]]) -> list[Row]:
             theirs = of(name, q)
             rows.append(
                 Row(
-                    f"idle delay().get(), {label} | {name}", f"{statistics.median(ours):,.0f} µs",
+                    f"idle delay().get(), {label}, against {name}", f"{statistics.median(ours):,.0f} µs",
                     f"{statistics.median(theirs):,.0f} µs", median_ratio(theirs, ours),
                     target if number == 0 else "", statistics.median(ours) <= limit if number == 0 else None,
                 )
@@ -113,22 +115,29 @@ def trip_rows(found: dict[str, list[object]]) -> list[Row]:
 
 
 def memory_rows(sides: list[Side], redis: Redis | None, scale: float) -> list[Row]:
-    """Bytes per result that is kept; for Redis what the server holds."""
-    by_name = {side.name: side for side in sides}
-    count = int(COUNTS["keep"][SHIM] * scale)
-    ours = by_name[SHIM].measure("keep", count)
-    rows = []
-    if redis is not None:
+    """Bytes per result that is kept, in processes that have done nothing else; for Redis what the server holds."""
+    used = {side.name: side for side in sides}
+
+    def fresh(name: str) -> tuple[float, int]:
+        side, count = used[name].again(), int(COUNTS["keep"][name] * scale)
+        try:
+            return side.measure("keep", count), count
+        finally:
+            side.stop()
+
+    ours, count = fresh(SHIM)
+    targets, rows = ("floor 1,536 B, goal 819 B", ours <= 1536), []
+    if redis is not None and PREFORK in used:
+        number = max(int(2000 * scale), 4)
         before = redis.used()
-        number = int(2000 * scale) or 4
-        by_name[PREFORK].measure("whole", number)
+        used[PREFORK].measure("whole", number)
         theirs = (redis.used() - before) / number
-        rows.append(Row(f"memory per kept result ({count:,}) | {PREFORK}, in the server", f"{ours:,.0f} B", f"{theirs:,.0f} B",
-                        theirs / ours, "floor 1,536 B, goal 819 B", ours <= 1536))
-    if HUEY in by_name:
-        theirs = by_name[HUEY].measure("keep", int(COUNTS["keep"][HUEY] * scale))
-        rows.append(Row(f"memory per kept result ({count:,}) | {HUEY}", f"{ours:,.0f} B", f"{theirs:,.0f} B", theirs / ours,
-                        "" if rows else "floor 1,536 B, goal 819 B", None if rows else ours <= 1536))
+        rows.append(Row(f"memory per kept result ({count:,}), against {PREFORK}, in the server", f"{ours:,.0f} B",
+                        f"{theirs:,.0f} B", theirs / ours, *targets))
+    if HUEY in used:
+        theirs, _ = fresh(HUEY)
+        rows.append(Row(f"memory per kept result ({count:,}), against {HUEY}", f"{ours:,.0f} B", f"{theirs:,.0f} B",
+                        theirs / ours, *(("", None) if rows else targets)))
     return rows
 
 
@@ -150,7 +159,7 @@ def start_rows(sides: list[Side], runs: int) -> list[Row]:
                 continue
             ratio = median_ratio(found[name], ours)
             judged = name == PREFORK
-            rows.append(Row(f"{title} | {name}", f"{statistics.median(ours) * 1e3:,.0f} ms", f"{statistics.median(found[name]) * 1e3:,.0f} ms",
+            rows.append(Row(f"{title}, against {name}", f"{statistics.median(ours) * 1e3:,.0f} ms", f"{statistics.median(found[name]) * 1e3:,.0f} ms",
                             ratio, "floor 1, goal 2" if judged else "", ratio > 1 if judged else None))
     bare = statistics.median(chosen[0].bare() for _ in range(runs))
     rows.append(Row("a Python process that does nothing", f"{bare * 1e3:,.0f} ms", "", None, "", None))
@@ -168,8 +177,10 @@ def main() -> None:
     scale = 0.1 if said.quick else 1.0
     before = machine()["load_before"]
     with tempfile.TemporaryDirectory(prefix="bench-celery-") as folder:
-        sides, redis = start(said.oracle_python, Path(folder))
+        sides: list[Side] = []
+        redis = private_redis()
         try:
+            start(sides, said.oracle_python, redis, Path(folder))
             rounds(sides, "whole", 1, scale * 0.2)
             rows = rate_rows("noop.delay(1)", rounds(sides, "submit", runs, scale), (40, 100_000), "floor 40 x and 100,000/s; goal 100 x, 250,000/s")  # type: ignore[arg-type]
             rows += rate_rows("delay, run, store, all seen", rounds(sides, "whole", runs, scale), (40, 40_000), "floor 40 x and 40,000/s; goal 100 x, 120,000/s")  # type: ignore[arg-type]

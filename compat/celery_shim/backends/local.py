@@ -48,6 +48,10 @@ class LocalBackend(KeyValueStoreBackend):
     supports_native_join = True
     implements_incr = True
     persistent = False
+    #: Version of the configuration that the next two are from.
+    _known: Any = None
+    _says_eager = False
+    _zone: Any = None
 
     def __init__(self, app: Any, url: str | None = None, **kwargs: Any) -> None:
         super().__init__(app, url=url, **kwargs)
@@ -171,11 +175,23 @@ class LocalBackend(KeyValueStoreBackend):
                     return
                 waiter.wait(left if not on_interval else (interval or 0.5))
 
+    def _eager(self) -> bool:
+        """``task_always_eager``, looked up again when the configuration has changed."""
+        settings = self.app.conf.__dict__
+        version = settings.get("version")
+        if version is None or version != self._known:
+            conf = self.app.conf
+            self._says_eager, self._zone = bool(conf.task_always_eager), self.app.timezone
+            # layers such as Django's settings change without telling
+            plain = all(type(layer) is dict for layer in conf.maps)
+            self._known = conf.__dict__.get("version") if plain else None
+        return self._says_eager
+
     def wait_for_pending(
         self, result: Any, timeout: float | None = None, interval: float = 0.5, no_ack: bool = True,
         on_message: Any = None, on_interval: Any = None, callback: Any = None, propagate: bool = True,
     ) -> Any:
-        if on_message is None and on_interval is None and callback is None and not self.app.conf.task_always_eager:
+        if on_message is None and on_interval is None and callback is None and not self._eager():
             record = self._results.get(result.id)
             if record is None and "on_ready" not in result.__dict__:
                 with waiting.Waiter((result.id,)) as waiter:
@@ -190,7 +206,7 @@ class LocalBackend(KeyValueStoreBackend):
                     value = _fresh(value, self.serializer)
                     result._cache = {
                         "status": _SUCCESS, "result": value, "traceback": None, "children": [],
-                        "date_done": datetime.fromtimestamp(done, self.app.timezone), "task_id": result.id,
+                        "date_done": datetime.fromtimestamp(done, self._zone), "task_id": result.id,
                     }
                     return value
         return super().wait_for_pending(

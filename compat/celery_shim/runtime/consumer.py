@@ -216,7 +216,8 @@ class Consumer:
             task._traced_by = build
         id = message.id
         _state._tls.current_app = self.app
-        before = _state._set_thread_join_will_block(True)
+        join = _state._join
+        before, join.blocks = join.blocks, True
         active = worker.active
         active[id] = (message, time.time(), threading.get_ident())
         outcome = None
@@ -238,7 +239,7 @@ class Consumer:
             self._lost(message, task, worker, exc)
         finally:
             active.pop(id, None)
-            _state._set_thread_join_will_block(before)
+            join.blocks = before
             worker.total[task.name] += 1
         if outcome is not None and outcome.info is not None:
             self._not_successful(message, task, worker, outcome)

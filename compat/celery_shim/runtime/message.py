@@ -26,6 +26,16 @@ class PlainRequest(dict):  # type: ignore[type-arg]
     """A request that holds Celery's own headers only, so that nobody need look for others."""
 
 
+#: A call without options; copied, because that is cheaper than building it.
+_PLAIN_FIELDS: dict[str, Any] = dict.fromkeys((
+    "lang", "task", "id", "shadow", "eta", "expires", "group", "group_index", "retries", "timelimit", "root_id",
+    "parent_id", "argsrepr", "kwargsrepr", "origin", "ignore_result", "replaced_task_nesting", "stamped_headers",
+    "stamps", "reply_to", "hostname", "correlation_id", "is_eager", "args", "kwargs", "called_directly", "callbacks",
+    "errbacks", "chain", "chord", "delivery_info", "properties",
+))
+_PLAIN_FIELDS.update(lang="py", retries=0, replaced_task_nesting=0, reply_to="", is_eager=False, called_directly=False)
+
+
 class Message:
     """One call. ``headers`` is None for a call without options: they are made when somebody looks."""
 
@@ -91,20 +101,19 @@ class Message:
 
     def _plain_request(self, hostname: str) -> PlainRequest:
         """The same for a call without options, made in one go."""
-        id, args, kwargs, priority = self.id, self.args, self.kwargs, self.priority or 0
-        limits = self.limits
-        return PlainRequest(
-            lang="py", task=self.task, id=id, shadow=None, eta=None, expires=None, group=None, group_index=None,
-            retries=0, timelimit=[None, None] if limits is None else list(limits), root_id=id, parent_id=None,
-            argsrepr=None, kwargsrepr=None, origin=_own_origin(), ignore_result=self.ignore_result,
-            replaced_task_nesting=0, stamped_headers=None, stamps={}, reply_to="", hostname=hostname,
-            correlation_id=id, is_eager=False, args=args, kwargs=kwargs, called_directly=False, callbacks=None,
-            errbacks=None, chain=None, chord=None,
-            delivery_info={
-                "exchange": "", "routing_key": self.queue, "priority": priority, "redelivered": self.redelivered,
-            },
-            properties={"correlation_id": id, "reply_to": "", "delivery_mode": 2, "priority": priority},
-        )
+        id, priority, limits = self.id, self.priority or 0, self.limits
+        request = PlainRequest(_PLAIN_FIELDS)
+        request["task"] = self.task
+        request["id"] = request["root_id"] = request["correlation_id"] = id
+        request["args"], request["kwargs"] = self.args, self.kwargs
+        request["timelimit"] = [None, None] if limits is None else list(limits)
+        request["origin"], request["hostname"] = _own_origin(), hostname
+        request["ignore_result"], request["stamps"] = self.ignore_result, {}
+        request["delivery_info"] = {
+            "exchange": "", "routing_key": self.queue, "priority": priority, "redelivered": self.redelivered,
+        }
+        request["properties"] = {"correlation_id": id, "reply_to": "", "delivery_mode": 2, "priority": priority}
+        return request
 
     def __repr__(self) -> str:
         return f"<Message {self.task}[{self.id}] for {self.queue}>"
