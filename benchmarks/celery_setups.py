@@ -79,8 +79,21 @@ class Redis:
         self.port = free_port()
         self.folder = tempfile.mkdtemp(prefix="bench-redis-")
         self.process = subprocess.Popen(
-            [found, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", self.folder],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            [
+                found,
+                "--port",
+                str(self.port),
+                "--bind",
+                "127.0.0.1",
+                "--save",
+                "",
+                "--appendonly",
+                "no",
+                "--dir",
+                self.folder,
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         deadline = time.monotonic() + 20
         while self.command("PING") != "+PONG":
@@ -120,7 +133,9 @@ class Redis:
 class Side:
     """A process that runs `celery_side.py`, and perhaps a worker process beside it."""
 
-    def __init__(self, name: str, python: str, mode: str, variables: dict[str, str], worker: Sequence[str] = ()) -> None:
+    def __init__(
+        self, name: str, python: str, mode: str, variables: dict[str, str], worker: Sequence[str] = ()
+    ) -> None:
         self.name = name
         self.variables = variables
         self.python = python
@@ -132,11 +147,19 @@ class Side:
         self.worker: subprocess.Popen[Any] | None = None
         if worker:
             self.worker = subprocess.Popen(
-                [python, "-m", *worker], cwd=HERE, env=self.environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+                [python, "-m", *worker],
+                cwd=HERE,
+                env=self.environ,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
             )
         self.process = subprocess.Popen(
-            [python, str(HERE / "celery_side.py"), mode], cwd=HERE, env=self.environ, text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            [python, str(HERE / "celery_side.py"), mode],
+            cwd=HERE,
+            env=self.environ,
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
         )
         try:
             self._answer()
@@ -168,7 +191,9 @@ class Side:
 
     def imported(self) -> float:
         """Seconds of a process that only imports the package's Celery class."""
-        package = {"shim": "brokerless.compat.celery_shim", "potatoq": "potatoq"}.get(self.variables["BENCH_SIDE"], "celery")
+        package = {"shim": "brokerless.compat.celery_shim", "potatoq": "potatoq"}.get(
+            self.variables["BENCH_SIDE"], "celery"
+        )
         return self._timed(f"from {package} import Celery; Celery; import os; os._exit(0)")
 
     def bare(self) -> float:

@@ -16,7 +16,7 @@ from typing import Any
 
 GET_SECONDS = 120.0
 INTERVAL = 0.002
-"""Seconds between two looks of result stores that are polled (memory broker, potatoq); their defaults are far longer."""
+"""Seconds between two looks at stores that are polled (memory broker, potatoq); their defaults are far longer."""
 
 
 class CelerySide:

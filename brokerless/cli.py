@@ -1,4 +1,4 @@
-"""The command line: ``brokerless run -- CMD …`` starts an unmodified program with the shims under Celery's and RQ's names.
+"""The command line: ``brokerless run -- CMD …`` starts a program in which Celery's and RQ's names are the shims.
 
 ``celery`` and ``rq`` are handed to the shims' own command lines. Nothing here imports an engine, and ``run`` becomes
 the command (exec), so that signals, exit codes and standard streams are the command's own.

@@ -1,4 +1,4 @@
-"""Run by every Python process below ``brokerless run``: installs the shims' names, then the environment's own sitecustomize.
+"""Every Python process below ``brokerless run`` runs this: the shims' names first, then the sitecustomize it hides.
 
 It is on PYTHONPATH, not part of a package, so imports are absolute. A Python without brokerless (another environment
 that the command starts) is told so and left alone.
@@ -20,7 +20,9 @@ def _install() -> None:
     except ModuleNotFoundError as missing:
         if not (missing.name or "").startswith("brokerless"):
             raise
-        print(f"brokerless run: not installed for {sys.executable}, its celery and rq stay as they are", file=sys.stderr)
+        print(
+            f"brokerless run: not installed for {sys.executable}, its celery and rq stay as they are", file=sys.stderr
+        )
         return
     names = [name for name in os.environ.get("BROKERLESS_ALIASES", "").split(",") if name]
     try:

@@ -32,7 +32,9 @@ def python(folder: Path, code: str, **more: str) -> subprocess.CompletedProcess[
     return run(folder, sys.executable, "-c", code, **more)
 
 
-def zero_edit(folder: Path, *command: str, options: tuple[str, ...] = (), **more: str) -> subprocess.CompletedProcess[str]:
+def zero_edit(
+    folder: Path, *command: str, options: tuple[str, ...] = (), **more: str
+) -> subprocess.CompletedProcess[str]:
     """``python -m brokerless run OPTIONS -- COMMAND``."""
     return run(folder, sys.executable, "-m", "brokerless", "run", *options, "--", *command, **more)
 

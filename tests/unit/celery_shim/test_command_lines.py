@@ -1,4 +1,4 @@
-"""``brokerless celery …`` and ``brokerless rq …``: handed to the shims' command lines, or a clear word that there is none."""
+"""``brokerless celery …`` and ``brokerless rq …``: handed to the shims, or a clear word that there is nothing."""
 
 from __future__ import annotations
 

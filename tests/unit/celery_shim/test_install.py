@@ -1,11 +1,10 @@
-"""``brokerless.compat.install``: names, identity, refusal, metadata. Each in a process of its own, because it changes imports."""
+"""``brokerless.compat.install``: names, identity, refusal, metadata; each in a process of its own."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-
 from brokerless.compat.distributions import VERSIONS
 
 from .programs import lines, python
@@ -22,7 +21,8 @@ def test_names_resolve_to_the_same_modules(tmp_path: Path) -> None:
         "print(celery.__spec__.name, r.__spec__.name)"
     )
     assert lines(python(tmp_path, code)) == [
-        "True True True ['celery']", "brokerless.compat.celery_shim brokerless.compat.celery_shim.result"
+        "True True True ['celery']",
+        "brokerless.compat.celery_shim brokerless.compat.celery_shim.result",
     ]
 
 
@@ -54,11 +54,7 @@ def test_refuses_once_the_real_package_is_imported(tmp_path: Path) -> None:
 
 
 def test_a_package_without_a_shim(tmp_path: Path) -> None:
-    code = (
-        "import brokerless.compat as c\n"
-        "try: c.install('dramatiq')\n"
-        "except ValueError as e: print(e)"
-    )
+    code = "import brokerless.compat as c\ntry: c.install('dramatiq')\nexcept ValueError as e: print(e)"
     assert "'dramatiq' has no shim" in lines(python(tmp_path, code))[0]
 
 

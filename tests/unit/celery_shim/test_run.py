@@ -39,7 +39,12 @@ def test_arguments_and_exit_code_are_the_commands(tmp_path: Path) -> None:
 def test_standard_input_reaches_the_command(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "brokerless", "run", "--", sys.executable, "-c", "print(input())"],
-        input="through\n", capture_output=True, text=True, cwd=tmp_path, env=surroundings(), timeout=60,
+        input="through\n",
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=surroundings(),
+        timeout=60,
     )
     assert lines(done) == ["through"]
 
@@ -62,7 +67,9 @@ def test_an_existing_sitecustomize_still_runs_and_sees_the_shim(tmp_path: Path) 
     (theirs / "sitecustomize.py").write_text(
         "import sys, celery\nsys.their_celery = celery.Celery.__module__\nNAME = __name__\n"
     )
-    code = "import sys, sitecustomize; print(sys.their_celery.split('.')[0], sitecustomize.NAME, sitecustomize.__file__)"
+    code = (
+        "import sys, sitecustomize; print(sys.their_celery.split('.')[0], sitecustomize.NAME, sitecustomize.__file__)"
+    )
     home = python(tmp_path, "import os; print(os.environ['PYTHONPATH'])").stdout.strip()
     done = zero_edit(tmp_path, sys.executable, "-c", code, PYTHONPATH=os.pathsep.join([str(theirs), home]))
     assert lines(done) == [f"brokerless sitecustomize {theirs / 'sitecustomize.py'}"]
@@ -101,11 +108,14 @@ def test_a_python_without_brokerless_is_left_alone_and_told(tmp_path: Path) -> N
     assert "not installed for" in done.stderr
 
 
-@pytest.mark.parametrize(("command", "code", "said"), [
-    ([], 2, "give a command"),
-    (["no-such-command-here"], 127, "not found"),
-    (["./plain.txt"], 126, "not executable"),
-])
+@pytest.mark.parametrize(
+    ("command", "code", "said"),
+    [
+        ([], 2, "give a command"),
+        (["no-such-command-here"], 127, "not found"),
+        (["./plain.txt"], 126, "not executable"),
+    ],
+)
 def test_commands_that_cannot_be_run(tmp_path: Path, command: list[str], code: int, said: str) -> None:
     (tmp_path / "plain.txt").write_text("")
     done = zero_edit(tmp_path, *command)
@@ -116,7 +126,9 @@ def test_commands_that_cannot_be_run(tmp_path: Path, command: list[str], code: i
 def test_environment_keeps_the_path_and_is_not_stacked() -> None:
     once = environment(["celery"], {"PYTHONPATH": os.pathsep.join(["/a", "/b"]), "OTHER": "x"})
     assert once == {
-        "PYTHONPATH": os.pathsep.join([str(LAUNCH_FOLDER), "/a", "/b"]), "OTHER": "x", "BROKERLESS_ALIASES": "celery"
+        "PYTHONPATH": os.pathsep.join([str(LAUNCH_FOLDER), "/a", "/b"]),
+        "OTHER": "x",
+        "BROKERLESS_ALIASES": "celery",
     }
     assert environment(["celery"], once) == once
 
