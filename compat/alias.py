@@ -7,7 +7,6 @@ answers for its own package, and not once the real one has been imported.
 from __future__ import annotations
 
 import importlib
-import importlib.abc
 import importlib.machinery
 import importlib.util
 import sys
@@ -25,8 +24,8 @@ class AlreadyImported(RuntimeError):
     """The real package is in use; two of them in one process would not know each other's tasks."""
 
 
-class ShimFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds ``public`` and everything below it in ``shim``."""
+class ShimFinder:
+    """Finds ``public`` and everything below it in ``shim``; finder and loader by shape, ``importlib.abc`` is slow to load."""
 
     def __init__(self, public: str, shim: str) -> None:
         self.public = public

@@ -1,4 +1,4 @@
-"""Where messages wait: named queues of ten lanes, per app.
+"""Where messages wait: named queues of ten lanes. Apps with the same ``broker_url`` share them, as over a broker.
 
 With a worker they are the engine's; without one (manual mode) they wait in a backlog, and no thread exists.
 Priority 9 goes first; the setting ``task_priority_zero_first`` turns that round.
@@ -15,6 +15,7 @@ from typing import Any
 
 from ....engine import Engine
 from ....options import TaskOptions
+from ....pools import pool_of_this_thread
 from ..exceptions import SoftTimeLimitExceeded, TimeLimitExceeded
 from .message import Message
 
@@ -47,16 +48,27 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew)
 
 
+_brokers: dict[str, Broker] = {}
+
+
 def broker_of(app: Any) -> Broker:
     """The broker of an app, made at the first use."""
-    app = app._get_current_object() if hasattr(app, "_get_current_object") else app
-    found = app.__dict__.get("_brokerless")
+    url = app.conf.broker_write_url
+    key = url if isinstance(url, str) and url else "memory://"
+    found = _brokers.get(key)
     if found is None:
         with _lock:
-            found = app.__dict__.get("_brokerless")
+            found = _brokers.get(key)
             if found is None:
-                found = app.__dict__["_brokerless"] = Broker(app)
-    return found  # type: ignore[no-any-return]
+                found = _brokers[key] = Broker(key)
+                _note_network(key)
+    return found
+
+
+def run_message(message: Message) -> None:
+    """What the engine calls on a worker thread: the worker that owns the thread takes the message."""
+    pool: Any = pool_of_this_thread()
+    pool.controller.consumer.run(message)
 
 
 def autostart_wanted(app: Any) -> bool:
@@ -67,42 +79,37 @@ def autostart_wanted(app: Any) -> bool:
 
 
 class Broker:
-    """The queues of one app, and the workers that read them."""
+    """The queues of one URL, and the workers that read them."""
 
-    def __init__(self, app: Any) -> None:
-        self._app = weakref.ref(app)
-        self._serial = id(app)
+    def __init__(self, key: str) -> None:
+        self.key = key
+        #: Apps that have sent something: a worker of another one may have to run their tasks.
+        self.senders: Any = weakref.WeakSet()
         self.workers: list[Any] = []
         self.backlog: dict[str, deque[tuple[Message, int, float | None]]] = {}
         #: Index of the engine's queue, and the queue, by Celery's name.
         self.queues: dict[str, Any] = {}
         self.named: dict[str, Any] = {}
         self.scheduled: dict[str, Any] = {}
-        self.zero_first = bool(app.conf.get("task_priority_zero_first"))
         self._options: dict[Any, TaskOptions] = {}
-        #: The engine while a worker of this app runs.
+        #: The engine while a worker runs.
         self.engine: Engine | None = None
-        self.run: Any = None
-        _note_network(app)
+        self.run = run_message
 
-    @property
-    def app(self) -> Any:
-        return self._app()
-
-    def lane(self, priority: Any) -> int:
-        if not priority:
-            return 0 if self.zero_first else _LOWEST
-        level = min(max(int(priority), 0), _LOWEST)
-        return level if self.zero_first else _LOWEST - level
+    def lane(self, priority: Any, app: Any) -> int:
+        """The lane of a priority: 9 goes first, unless the app says that 0 does."""
+        level = min(max(int(priority or 0), 0), _LOWEST)
+        return level if app.conf.get("task_priority_zero_first") else _LOWEST - level
 
     # -- publishing -------------------------------------------------------------------------------------------------
 
-    def put(self, message: Message, delay: float | None = None) -> None:
-        """Queue a message; due in ``delay`` seconds if given."""
-        lane = self.lane(message.priority)
+    def put(self, message: Message, app: Any, delay: float | None = None) -> None:
+        """Queue a message of an app; due in ``delay`` seconds if given."""
+        lane = message.lane = self.lane(message.priority, app)
+        self.senders.add(app)
         if self.engine is None:
-            if autostart_wanted(self.app):
-                self._autostart()
+            if autostart_wanted(app):
+                self._autostart(app)
             else:
                 with _lock:
                     if self.engine is None:
@@ -162,7 +169,7 @@ class Broker:
             known = self.queues.get(name)
             if known is None:
                 assert self.engine is not None
-                made = self.engine.queue(f"celery:{self._serial}:{name}", lanes=LANES)
+                made = self.engine.queue(f"celery:{self.key}:{name}", lanes=LANES)
                 known = self.queues[name] = made.index
                 self.named[name] = made
                 for worker in self.workers:
@@ -171,12 +178,12 @@ class Broker:
 
     # -- workers ----------------------------------------------------------------------------------------------------
 
-    def _autostart(self) -> None:
+    def _autostart(self, app: Any) -> None:
         from ..worker import WorkController
 
         with _lock:
             if self.engine is None:
-                WorkController(app=self.app, autostarted=True).begin()
+                WorkController(app=app, autostarted=True).begin()
 
     def attach(self, worker: Any) -> None:
         """A worker starts: what waited goes into the engine's queues."""
@@ -186,7 +193,6 @@ class Broker:
             _running += 1
             if self.engine is None:
                 self.engine = engine()
-                self.run = worker.consumer.run
             for name in [*self.backlog]:
                 waiting = self.backlog.pop(name)
                 for message, lane, due in waiting:
@@ -210,7 +216,7 @@ class Broker:
                 if handle.withdraw():
                     moment = None if due is None else time.monotonic() + due - time.time()
                     self.backlog.setdefault(message.queue, deque()).append(
-                        (message, self.lane(message.priority), moment)
+                        (message, message.lane, moment)
                     )
             self.scheduled.clear()
             last, self.engine = self.engine, None
@@ -225,7 +231,7 @@ class Broker:
         for handle in queue.pending():
             message = handle.args[0] if handle.args else None
             if message is not None and handle.withdraw():
-                self.backlog.setdefault(name, deque()).append((message, self.lane(message.priority), None))
+                self.backlog.setdefault(name, deque()).append((message, message.lane, None))
 
     # -- looking ----------------------------------------------------------------------------------------------------
 
@@ -251,13 +257,10 @@ class Broker:
         return count
 
 
-def _note_network(app: Any) -> None:
+def _note_network(url: str) -> None:
     global _network_noted
-    url = app.conf.broker_url
-    if _network_noted or not isinstance(url, str) or "://" not in url:
-        return
     scheme = url.partition("://")[0]
-    if scheme in ("memory", "inmemory"):
+    if _network_noted or scheme in ("memory", "inmemory"):
         return
     _network_noted = True
     from ..app.urls import sanitize_url

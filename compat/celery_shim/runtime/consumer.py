@@ -17,7 +17,6 @@ from kombu.utils.encoding import safe_repr
 
 from ....errors import CancelInterrupt, TimeLimitInterrupt
 from ....limits import boundary
-from ....pools import pool_of_this_thread
 from .. import _state, signals, states
 from ..app import trace
 from ..app.context import Context, get_actual_ignore_result
@@ -62,6 +61,7 @@ class Consumer:
         self.app = controller.app
         self.hostname = controller.hostname
         self.pool = controller.pool
+        self.broker = brokers.broker_of(controller.app)
         self.limited: dict[str, _Limited] = {}
         self.disable_rate_limits = self.app.conf.worker_disable_rate_limits
         self.started_at = time.time()
@@ -70,11 +70,9 @@ class Consumer:
 
     def run(self, message: Message) -> None:
         """Called by the engine on a worker thread."""
-        app = self.app
-        pool = pool_of_this_thread()
-        worker = getattr(pool, "controller", None) or self.controller
+        worker = self.controller
         if message.eta is not None:
-            brokers.broker_of(app).scheduled.pop(message.id, None)
+            self.broker.scheduled.pop(message.id, None)
         if not worker.prepared:
             worker.prepare()
         task = self._task(message.task)
@@ -92,12 +90,16 @@ class Consumer:
 
     def _task(self, name: str) -> Any:
         task = self.app._tasks.get(name) if self.app.finalized else self.app.tasks.get(name)
-        if task is None:
-            # perhaps another app of this process has it: a client and a worker may share one
-            for app in list(_state._apps):
-                if app is not self.app and name in app._tasks:
-                    return app._tasks[name]
-        return task
+        if task is not None or not self.controller.autostarted:
+            return task
+        # the only worker of this process also serves other apps: a client and its tasks may be two
+        others = [app for app in self.broker.senders if app is not self.app]
+        for app in others:
+            self.controller.prepare_app(app)
+        for app in others + [app for app in list(_state._apps) if app is not self.app and app.finalized]:
+            if name in app.tasks:
+                return app.tasks[name]
+        return None
 
     def _request(self, message: Message, task: Any, worker: Any) -> Request:
         return Request(message, app=self.app, hostname=worker.hostname, task=task)
@@ -192,7 +194,7 @@ class Consumer:
             if limited.waiting and limited.bucket.can_consume(1):
                 message = limited.waiting.popleft()
                 message.passed = True
-                brokers.broker_of(self.app).put(message)
+                self.broker.put(message, self.app)
             if limited.waiting:
                 self._wake_later(limited)
 
@@ -204,7 +206,7 @@ class Consumer:
                 waiting = list(limited.waiting)
                 limited.waiting.clear()
             for message in waiting:
-                brokers.broker_of(self.app).put(message)
+                self.broker.put(message, self.app)
 
     # -- running ----------------------------------------------------------------------------------------------------
 
@@ -212,10 +214,10 @@ class Consumer:
         build = trace.build_tracer
         tracer = task.__dict__.get("__trace__")
         if tracer is None or task.__dict__.get("_traced_by") is not build:
-            tracer = task.__trace__ = build(task.name, task, app=self.app, hostname=worker.hostname)
+            tracer = task.__trace__ = build(task.name, task, app=task._app or self.app, hostname=worker.hostname)
             task._traced_by = build
         id = message.id
-        _state._tls.current_app = self.app
+        _state._tls.current_app = task._app or self.app
         join = _state._join
         before, join.blocks = join.blocks, True
         active = worker.active

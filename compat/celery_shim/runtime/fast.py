@@ -85,7 +85,8 @@ def make_plan(task: Any) -> Any:
     from .broker import broker_of
 
     broker = broker_of(app)
-    lane = broker.lane(priority)
+    lane = broker.lane(priority, app)
+    broker.senders.add(app)
 
     def plan(args: Any, kwargs: Any) -> Any:
         if settings["version"] != version or task._exec_options is not options:
@@ -112,9 +113,10 @@ def make_plan(task: Any) -> Any:
             message.limits = limits
         if priority:
             message.priority = priority
+            message.lane = lane
         engine = broker.engine
         if engine is None or limits is not None:
-            broker.put(message)
+            broker.put(message, app)
         else:
             index = broker.queues.get(queue_name)
             if index is None:

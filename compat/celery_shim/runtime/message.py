@@ -45,6 +45,7 @@ class Message:
     exchange = ""
     routing_key: Any = None
     priority: Any = None
+    lane = 9
     limits: Any = None
     redelivered = received = passed = timed_out = False
     eta: Any = None

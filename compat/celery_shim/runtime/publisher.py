@@ -74,7 +74,11 @@ def publish(
     delay = None
     if eta is not None:
         delay = max(eta - time.time(), 0.0) or None
-    broker_of(app).put(message, delay)
+    broker_of(app).put(message, _plain_app(app), delay)
+
+
+def _plain_app(app: Any) -> Any:
+    return app._get_current_object() if hasattr(app, "_get_current_object") else app
 
 
 def _plain(headers: dict[str, Any]) -> dict[str, Any]:
@@ -109,4 +113,4 @@ def requeue(app: Any, message: Message, delay: float | None = None) -> None:
     """Put a message back."""
     message.redelivered = True
     message.received = message.passed = False
-    broker_of(app).put(message, delay)
+    broker_of(app).put(message, _plain_app(app), delay)

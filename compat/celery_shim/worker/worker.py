@@ -10,6 +10,7 @@ import os
 import sys
 import threading
 import time
+import weakref
 from collections import Counter
 from typing import Any
 
@@ -55,6 +56,7 @@ class WorkController:
         self._ready = threading.Event()
         self._prepare_lock = threading.Lock()
         self._began = False
+        self._prepared_apps: Any = weakref.WeakSet()
         #: The default worker imports task modules on its own thread: its start interrupts somebody's request.
         self.prepared = not self.autostarted
         if not self.autostarted:
@@ -133,6 +135,17 @@ class WorkController:
                 logger.exception("The task modules of %r could not be imported", self.app)
             finally:
                 self.prepared = True
+
+    def prepare_app(self, app: Any) -> None:
+        """Import the task modules of another app that this worker serves too; once."""
+        with self._prepare_lock:
+            if app not in self._prepared_apps:
+                self._prepared_apps.add(app)
+                try:
+                    app.loader.init_worker()
+                    app.finalize()
+                except Exception:
+                    logger.exception("The task modules of %r could not be imported", app)
 
     def begin(self) -> None:
         """Start without blocking."""
