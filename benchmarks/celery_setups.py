@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+UNWANTED = ("PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE")
 HERE = Path(__file__).resolve().parent
 PACKAGES = {
     "celery": ["celery==5.7.0", "redis", "packaging"],
@@ -48,7 +49,7 @@ def environment(name: str) -> str | None:
 
 def clean_environment(**more: str) -> dict[str, str]:
     """This process's environment without what would lead another Python to our packages."""
-    kept = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONHOME")}
+    kept = {key: value for key, value in os.environ.items() if key not in UNWANTED}
     return {**kept, **more}
 
 
@@ -142,6 +143,8 @@ class Side:
         self.mode = mode
         if variables.get("BENCH_SIDE") == "shim":
             self.environ = {**os.environ, **variables}
+            # an installed package has its bytecode
+            self.environ.pop("PYTHONDONTWRITEBYTECODE", None)
         else:
             self.environ = clean_environment(**variables)
         self.worker: subprocess.Popen[Any] | None = None

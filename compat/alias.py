@@ -25,7 +25,7 @@ class AlreadyImported(RuntimeError):
 
 
 class ShimFinder:
-    """Finds ``public`` and everything below it in ``shim``; finder and loader by shape, ``importlib.abc`` is slow to load."""
+    """Finds ``public`` and everything below it in ``shim``. Finder and loader by shape: importlib.abc loads slowly."""
 
     def __init__(self, public: str, shim: str) -> None:
         self.public = public
@@ -47,8 +47,9 @@ class ShimFinder:
             found = None
         if found is None:
             return None
+        loader: Any = self
         spec = importlib.machinery.ModuleSpec(
-            name, self, origin=found.origin, is_package=found.submodule_search_locations is not None
+            name, loader, origin=found.origin, is_package=found.submodule_search_locations is not None
         )
         spec.submodule_search_locations = found.submodule_search_locations
         return spec
