@@ -95,13 +95,13 @@ def test_importing_starts_no_thread_and_loads_no_transport(tmp_path: Path) -> No
 
 def test_a_program_ends_by_itself_after_its_tasks(tmp_path: Path) -> None:
     code = (
-        "import brokerless.compat as c; c.install('celery')\n"
+        "import os, brokerless.compat as c; c.install('celery')\n"
         "from celery import Celery\n"
         "app = Celery('a')\n"
         "@app.task\n"
-        "def late(x): print('ran', x, flush=True)\n"
+        "def late(x): os.write(1, f'ran {x}\\n'.encode())\n"
         "for n in range(3): late.delay(n)\n"
-        "print('main done', flush=True)"
+        "os.write(1, b'main done\\n')"
     )
     said = lines(python(tmp_path, code))
     assert sorted(said) == ["main done", "ran 0", "ran 1", "ran 2"]
