@@ -16,6 +16,8 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,7 @@ __all__ = ["observed", "pytest_runtest_makereport"]
 AUTOSTART = SIDE == "shim" and os.environ.get("CONFORMANCE_AUTOSTART") == "1"
 if SIDE == "shim" and not AUTOSTART:
     os.environ["BROKERLESS_AUTOSTART"] = "0"
+INNER = os.environ.get("CONFORMANCE_INNER") == "1"
 POOLS: dict[int, str] = {}
 if SIDE == "oracle":
     from kombu import Connection
@@ -57,6 +60,39 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if AUTOSTART and item.get_closest_marker("manual"):
             item.add_marker(pytest.mark.skip(reason="workers start by themselves in this run"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
+    """Run a test with prefork workers in a pytest of its own: children forked beside many threads may hang."""
+    if SIDE != "oracle" or INNER or "prefork_app" not in getattr(item, "fixturenames", ()):
+        return None
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    started = time.time()
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "--timeout", "60", item.nodeid]
+    done = subprocess.run(
+        command,
+        env={**os.environ, "CONFORMANCE_INNER": "1"},
+        cwd=item.config.rootpath,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    report = pytest.TestReport(
+        nodeid=item.nodeid,
+        location=item.location,
+        keywords={},
+        outcome="passed" if done.returncode == 0 else "failed",
+        longrepr=None if done.returncode == 0 else done.stdout,
+        when="call",
+        start=started,
+        stop=time.time(),
+        duration=time.time() - started,
+    )
+    item.ihook.pytest_runtest_logreport(report=report)
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
 
 
 @pytest.fixture
