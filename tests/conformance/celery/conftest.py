@@ -139,6 +139,7 @@ def clean_state(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     if SIDE == "oracle":
         memory.Channel.queues.clear()
         memory.Transport.global_state.clear()
+        API.mod("backends.cache")._DUMMY_CLIENT_CACHE.clear()
         for known in ("revoked", "revoked_stamps", "reserved_requests", "active_requests", "successful_requests"):
             getattr(API.mod("worker.state"), known).clear()
         API.mod("worker.state").total_count.clear()
