@@ -27,12 +27,12 @@ class Namespace:
         return importlib.import_module(f"{self.root}.{name}")
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
         package = importlib.import_module(self.root)
         try:
             return getattr(package, name)
         except AttributeError:
+            if name.startswith("__"):
+                raise
             return self.mod(name)
 
 
