@@ -36,14 +36,6 @@ def test_trap(api: Any) -> None:
         module.Trap().anything  # noqa: B018
 
 
-def test_setup_default_app(api: Any) -> None:
-    module = api.mod("contrib.testing.app")
-    app = module.TestApp(set_as_current=False)
-    with module.setup_default_app(app):
-        assert api.mod("_state").get_current_app() is app
-    assert api.mod("_state").get_current_app() is not app
-
-
 def test_start_worker_yields_a_controller(api: Any, app: Any) -> None:
     testing = api.mod("contrib.testing.worker")
     api.mod("contrib.testing.tasks")
