@@ -22,12 +22,12 @@ OPENING = "" if SIDE == "oracle" else 'import brokerless.compat\nbrokerless.comp
 COMMON = """
 import json, threading
 from celery import Celery, signals
-from celery.contrib.testing.worker import start_worker
 app = Celery("addon", broker="memory://", backend="cache+memory://")
 app.conf.broker_transport_options = {"polling_interval": 0.01}
 app.conf.worker_hijack_root_logger = False
 
 def running():
+    from celery.contrib.testing.worker import start_worker  # after what an add-on patches
     return start_worker(app, pool="threads", concurrency=1, perform_ping_check=False, loglevel="error", shutdown_timeout=30)
 
 def value(result):
