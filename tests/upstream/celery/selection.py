@@ -1,0 +1,63 @@
+"""Which upstream files are run, in which gate they count, and what is not counted, with the reason.
+
+The classifier of fairness.py decides per function; EXCLUDED and the file lists below are what it cannot know.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+UNIT = "unit"
+INTEGRATION = "integration"
+UTILS = "annotations collections deprecated dispatcher functional graph imports iso8601 local nodenames objects pickle saferepr serialization text threads time utils"
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Files whose fair functions must pass to a share of `least`."""
+
+    name: str
+    least: float
+    files: tuple[str, ...]
+
+
+GATES = (
+    Gate(
+        UNIT,
+        0.95,
+        tuple(
+            f"t/unit/{name}.py"
+            for name in (
+                *(f"tasks/test_{noun}" for noun in "tasks result context states".split()),
+                *(f"app/test_{n}" for n in "app utils routes annotations registry exceptions celery defaults log loaders builtins backends".split()),
+                *(f"contrib/{noun}" for noun in "test_abortable test_worker test_pytest test_manager django/test_task".split()),
+                "fixups/test_django",
+                *(f"utils/test_{noun}" for noun in UTILS.split()),
+            )
+        ),
+    ),
+    Gate(INTEGRATION, 0.90, tuple(f"t/integration/test_{noun}.py" for noun in "tasks inspect loader".split())),
+)
+
+FILES_LEFT_OUT = {
+    "t/unit/contrib/test_migrate.py": "moves messages between brokers",
+    "t/unit/contrib/test_rdb.py": "the remote debugger of worker children",
+    "t/unit/contrib/test_sphinx.py": "the Sphinx extension, not part of the shim",
+    "t/unit/utils/test_debug.py": "memory sampling of the worker program",
+    "t/unit/utils/test_platforms.py": "pid files, daemons and signals of the worker program",
+    "t/unit/utils/test_sysinfo.py": "load figures of the worker program",
+    "t/unit/utils/test_term.py": "colours of the worker program",
+    "t/unit/utils/test_timer2.py": "the timer thread of the worker program",
+}
+"""Files of the gate's folders that test what the shim does not offer."""
+
+CANVAS = "canvas comes with the second shim"
+BROKER = "looks at messages of a broker"
+EXCLUDED: dict[str, str] = {}
+"""`file::Class::test` → why this clean function is not counted."""
+
+NEED_PLUGIN = ("t/integration/", "t/unit/app/test_backends.py", "t/unit/contrib/test_pytest.py")
+"""Files that use the fixtures or marks of `celery.contrib.pytest` as a plugin."""
+
+INCLUDED_PRIVATE = ("t/integration/",)
+"""Prefixes in which reading an underscored attribute does not make a test unfair (helpers of the suite)."""
