@@ -32,9 +32,11 @@ _MISSING = object()
 
 
 def plain(value: Any) -> Any:
-    """Return ``value`` as JSON would give it back; what JSON cannot hold becomes its repr (without addresses)."""
-    if value is None or isinstance(value, (bool, int, float, str)):
+    """Return ``value`` as JSON would give it back; what JSON cannot hold becomes its repr; no addresses."""
+    if value is None or isinstance(value, (bool, int, float)):
         return value
+    if isinstance(value, str):
+        return re.sub(r" at 0x[0-9a-f]+", "", value)
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
     if isinstance(value, dict):

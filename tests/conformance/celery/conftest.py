@@ -117,6 +117,7 @@ def clean_state(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Give each test the process-wide state of a fresh import: current app, shared tasks, logging."""
     for name in ("CELERY_BROKER_URL", "CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL", "CELERY_RESULT_BACKEND"):
         monkeypatch.delenv(name, raising=False)
+    API.mod("app.builtins")
     API.mod("contrib.testing.tasks")
     state = API.mod("_state")
     finalizers = set(state._on_app_finalizers)

@@ -242,7 +242,8 @@ def test_error_in_a_hook(api: Any, app: Any, worker: Any, observed: Any, hook: s
             result = body.delay(fail)
             until(result.ready)
             value_of(ping.delay())
-            observed(f"fail={fail}", [result.state, repr(result.get(propagate=False))])
+            stored = app.AsyncResult(result.id)
+            observed(f"fail={fail}", [stored.state, repr(stored.get(propagate=False))])
 
 
 @pytest.mark.parametrize("hook", ["before_start", "on_success", "after_return"])
