@@ -43,8 +43,15 @@ class FileScore:
         return len(self.passed) + len(self.failed)
 
 
-def run_file(python: Path, suite: Path, path: str, *, real: bool, port: int | None) -> list[dict[str, str]]:
-    """Run one upstream file; return its outcomes."""
+def run_file(python: Path, suite: Path, path: str, *, real: bool) -> list[dict[str, str]]:
+    """Run one upstream file, an integration file with a Redis of its own; return its outcomes."""
+    if not path.startswith("t/integration"):
+        return _run_file(python, suite, path, real=real, port=None)
+    with environment.redis() as port:
+        return _run_file(python, suite, path, real=real, port=port)
+
+
+def _run_file(python: Path, suite: Path, path: str, *, real: bool, port: int | None) -> list[dict[str, str]]:
     alias = [] if real else ["-p", "brokerless.compat.pytest_alias"]
     plugin = ["-p", "celery.contrib.pytest"] if path.startswith(selection.NEED_PLUGIN) else []
     with tempfile.TemporaryDirectory() as folder:
@@ -158,8 +165,8 @@ def main() -> int:
     gates = [gate for gate in selection.GATES if options.gate in (None, gate.name)]
     files = [path for gate in gates for path in gate.files if not options.only or options.only in path]
     scores: dict[str, FileScore] = {}
-    with environment.redis() as port, concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        waiting = {pool.submit(run_file, python, suite, path, real=options.real, port=port): path for path in files}
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        waiting = {pool.submit(run_file, python, suite, path, real=options.real): path for path in files}
         for done in concurrent.futures.as_completed(waiting):
             entry = scores[waiting[done]] = score(suite, waiting[done], done.result())
             print(f"{entry.path}: {len(entry.passed)} passed, {len(entry.failed)} failed, {len(entry.uncounted)} not counted", flush=True)
