@@ -17,6 +17,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -43,7 +44,8 @@ if SIDE == "oracle":
     _drain_events = Connection.drain_events
 
     def _drain_in_short_steps(self: Any, **kwargs: Any) -> Any:
-        kwargs["timeout"] = min(kwargs.get("timeout") or 0.05, 0.05)
+        if threading.current_thread() is not threading.main_thread():
+            kwargs["timeout"] = min(kwargs.get("timeout") or 0.05, 0.05)
         return _drain_events(self, **kwargs)
 
     # The worker looks at its stop flag once per drain_events, which waits two seconds otherwise.

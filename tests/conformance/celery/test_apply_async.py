@@ -333,9 +333,3 @@ def test_apply_runs_here(api: Any, add: Any) -> None:
     assert isinstance(result, api.result.EagerResult)
     assert result.get() == 6
     assert result.successful()
-
-
-def test_map_starmap_and_chunks_exist(add: Any) -> None:
-    assert add.map([1, 2]).task == "celery.map"
-    assert add.starmap([(1, 2)]).task == "celery.starmap"
-    assert add.chunks([(1, 2)], 1).task == "celery.chunks"

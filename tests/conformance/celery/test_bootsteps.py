@@ -43,7 +43,7 @@ def test_start_and_stop(api: Any, app: Any, worker: Any, note: Any, observed: An
     with worker(app, hostname="x@y"):
         value_of(note.delay())
         assert seen == [["init", "conf"], "start"]
-    observed("steps", seen)
+    observed("steps", seen, shim=[["init", "conf"], "start", "stop"], row="celery-steps-stop")
 
 
 def test_options_reach_the_step(api: Any, app: Any, worker: Any, note: Any) -> None:

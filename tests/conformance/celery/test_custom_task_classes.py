@@ -274,12 +274,3 @@ def test_replace_in_eager_mode(make_app: Any, observed: Any) -> None:
     observed("delay", repr(first.delay().result).split("!")[0])
     app.conf.task_always_eager = False
     assert first.apply().get() == 8
-
-
-def test_replace_with_nothing(api: Any, app: Any) -> None:
-    @app.task(bind=True)
-    def first(self: Any) -> Any:
-        return self.replace(api.chain())
-
-    result = first.apply()
-    assert isinstance(result.result, api.exceptions.ImproperlyConfigured)

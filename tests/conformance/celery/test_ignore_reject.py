@@ -293,7 +293,7 @@ def test_revoked_before_it_runs(api: Any, app: Any, worker: Any, ping: Any) -> N
 def test_revoked_while_no_worker_runs(api: Any, app: Any, worker: Any, ping: Any, observed: Any) -> None:
     result = ping.delay()
     result.revoke()
-    observed("state", result.state)
+    observed("state", result.state, shim="REVOKED", row="celery-revoke-without-worker")
 
 
 def test_revoking_a_running_task(app: Any, worker: Any) -> None:

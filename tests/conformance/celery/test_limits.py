@@ -176,7 +176,7 @@ def test_time_limit_command(api: Any, prefork_app: Any, worker: Any) -> None:
         spin(10)
 
     with worker(app) as controller:
-        replies = app.control.time_limit("slow", soft=1, hard=5, reply=True, timeout=2)
+        replies = app.control.time_limit("slow", soft=1, hard=5, reply=True, timeout=1)
         assert [list(reply.values()) for reply in replies] == [[{"ok": "time limits set successfully"}]]
         assert controller is None or list(replies[0]) == [controller.hostname]
         with pytest.raises(api.exceptions.SoftTimeLimitExceeded):

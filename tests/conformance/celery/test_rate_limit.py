@@ -88,14 +88,14 @@ def test_rate_limit_command(app: Any, worker: Any, observed: Any) -> None:
         times.append(time.monotonic())
 
     with worker(app):
-        replies = app.control.rate_limit("note", "100/s", reply=True, timeout=2)
+        replies = app.control.rate_limit("note", "100/s", reply=True, timeout=1)
         observed("set", [list(reply.values()) for reply in replies])
         for _ in range(4):
             note.delay()
         until(lambda: len(times) == 4)
         assert app.tasks["note"].rate_limit == "100/s"
-        observed("unknown", [list(r.values()) for r in app.control.rate_limit("nothing", "1/s", reply=True, timeout=2)])
-        observed("wrong", [list(r.values()) for r in app.control.rate_limit("note", "x/y", reply=True, timeout=2)])
+        observed("unknown", [list(r.values()) for r in app.control.rate_limit("nothing", "1/s", reply=True, timeout=1)])
+        observed("wrong", [list(r.values()) for r in app.control.rate_limit("note", "x/y", reply=True, timeout=1)])
 
 
 @pytest.mark.parametrize("text", ["10/s", "10/m", "10/h", "10", 10, 2.5, None, "", 0])

@@ -186,10 +186,10 @@ def test_add_and_cancel_consumer(make_app: Any, worker: Any, observed: Any) -> N
 
     with worker(app, concurrency=1):
         result = echo.apply_async((1,), queue="extra")
-        replies = app.control.add_consumer("extra", reply=True, timeout=2)
+        replies = app.control.add_consumer("extra", reply=True, timeout=1)
         observed("added", [list(reply.values()) for reply in replies])
         assert value_of(result) == 1
-        replies = app.control.cancel_consumer("extra", reply=True, timeout=2)
+        replies = app.control.cancel_consumer("extra", reply=True, timeout=1)
         observed("cancelled", [list(reply.values()) for reply in replies])
 
 
