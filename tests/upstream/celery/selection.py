@@ -67,6 +67,13 @@ EXCLUDED: dict[str, str] = {
     f"{_TASKS}task_redis_result_backend::test_asyncresult_forget_cancels_subscription": REDIS,
     f"{_TASKS}task_redis_result_backend::test_asyncresult_get_cancels_subscription": REDIS,
     f"{_TASKS}tasks::test_revoked_by_headers_complex_canvas": CANVAS,
+    f"{_TASKS}tasks::test_unicode_task": CANVAS,
+    f"{_TASKS}task_replacement::test_replaced_task_nesting_chain": CANVAS,
+    **{f"t/unit/tasks/test_tasks.py::test_canvas_utils::test_{name}": CANVAS for name in ("chunks", "map", "starmap")},
+    **{
+        f"t/unit/app/test_builtins.py::test_chord::test_{name}": CANVAS
+        for name in ("apply_async", "apply_eager", "apply_eager_with_arguments", "run_header_not_group")
+    },
     f"{_INSPECT}hello": "greetings between the worker programs of a cluster",
     f"{_INSPECT}hello_stamps_received_revoked_ids_locally": "greetings between the worker programs of a cluster",
 }
