@@ -185,6 +185,19 @@ def test_promise_proxy_attributes(api: Any, app: Any) -> None:
     assert callable(lazy)
 
 
+def test_two_applications_of_one_broker(make_app: Any, worker: Any) -> None:
+    """The broker belongs to its URL, not to an application object."""
+    serving, asking = make_app("serving"), make_app("asking")
+
+    @serving.task(name="served", shared=False)
+    def served(x: int) -> int:
+        return x + 1
+
+    with worker(serving, hostname="node@host"):
+        assert value_of(asking.send_task("served", (1,))) == 2
+        assert asking.control.inspect(["node@host"], timeout=8).ping() == {"node@host": {"ok": "pong"}}
+
+
 def test_context_manager_and_close(api: Any) -> None:
     with api.Celery("conf", set_as_current=False) as app:
         assert app.main == "conf"

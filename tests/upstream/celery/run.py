@@ -24,7 +24,7 @@ from . import environment, fairness, selection
 HERE = Path(__file__).resolve().parent
 EXPECTED = HERE / "expected.json"
 SCOREBOARD = HERE / "scoreboard.md"
-FILE_LIMIT = 900.0
+FILE_LIMIT = 420.0
 
 
 @dataclass
@@ -67,7 +67,7 @@ def _run_file(python: Path, suite: Path, path: str, *, real: bool, port: int | N
             **({"REDIS_HOST": "127.0.0.1", "REDIS_PORT": str(port)} if port else {}),
         }
         command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", *alias, *plugin, "-p", "report_plugin"]
-        command += ["--timeout", "120" if path.startswith("t/integration") else "60", path]
+        command += ["--timeout", "60" if path.startswith("t/integration") else "60", path]
         try:
             done = subprocess.run(
                 command, cwd=suite, env=surroundings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=FILE_LIMIT, check=False
