@@ -140,13 +140,12 @@ def clean_state(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     state.default_app = default
     state._tls.current_app = current
     state._set_task_join_will_block(False)
+    for known in ("revoked", "revoked_stamps", "reserved_requests", "active_requests", "successful_requests", "total_count"):
+        getattr(API.mod("worker.state"), known).clear()
     if SIDE == "oracle":
         memory.Channel.queues.clear()
         memory.Transport.global_state.clear()
         API.mod("backends.cache")._DUMMY_CLIENT_CACHE.clear()
-        for known in ("revoked", "revoked_stamps", "reserved_requests", "active_requests", "successful_requests"):
-            getattr(API.mod("worker.state"), known).clear()
-        API.mod("worker.state").total_count.clear()
 
 
 @pytest.fixture

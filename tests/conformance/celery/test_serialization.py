@@ -164,6 +164,17 @@ def test_the_caller_has_a_copy_of_the_result(app: Any, worker: Any) -> None:
     assert value is not kept[0]
 
 
+def test_two_readers_of_a_result(app: Any, worker: Any) -> None:
+    @app.task
+    def make() -> Any:
+        return [1]
+
+    with worker(app):
+        result = make.delay()
+        value_of(result).append(2)
+        assert value_of(app.AsyncResult(result.id)) == [1]
+
+
 def test_a_retry_has_a_fresh_copy(app: Any, worker: Any) -> None:
     @app.task(bind=True)
     def change(self: Any, x: list[int]) -> list[int]:
