@@ -79,10 +79,9 @@ MUTANTS = (
         "test_apply_async.py::test_delay_is_apply_async",
     ),
     _mutant(
-        "ignored-results-are-stored", "app/trace.py",
-        "            publish_result = not ignore_result and (task.store_eager_result if eager else True)",
-        "            publish_result = task.store_eager_result if eager else True",
-        "test_ignore_reject.py::test_ignored_result",
+        "errors-of-ignored-results-are-stored", "app/trace.py",
+        "            store_errors = task.store_errors_even_if_ignored", "            store_errors = True",
+        "test_ignore_reject.py::test_errors_of_ignored_results",
     ),
     _mutant(
         "ignore-is-a-failure", "app/trace.py", "                except Ignore as exc:\n", "                except ZeroDivisionError as exc:\n",
@@ -122,13 +121,15 @@ MUTANTS = (
         "test_ignore_reject.py::test_revoked_before_it_runs",
     ),
     _mutant(
-        "revoke-leaves-pending", "runtime/consumer.py",
-        "        if state in (states.PENDING, states.RETRY, states.RECEIVED, states.REJECTED):", "        if state == states.REJECTED:",
+        "revoke-leaves-pending", "worker/control.py",
+        "            if backend.get_state(id) in (states.PENDING, states.RECEIVED, states.RETRY, states.REJECTED):",
+        "            if backend.get_state(id) == states.REJECTED:",
         "test_control_inspect.py::test_revoke_marks_what_has_not_started",
     ),
     _mutant(
-        "revoke-overwrites", "runtime/consumer.py",
-        "        if state in (states.PENDING, states.RETRY, states.RECEIVED, states.REJECTED):", "        if state:",
+        "revoke-overwrites", "worker/control.py",
+        "            if backend.get_state(id) in (states.PENDING, states.RECEIVED, states.RETRY, states.REJECTED):",
+        "            if id:",
         "test_control_inspect.py::test_revoke_marks_what_has_not_started",
     ),
     _mutant(
@@ -146,8 +147,10 @@ MUTANTS = (
         "test_task_decorator.py::test_send_task_unknown",
     ),
     _mutant(
-        "guard-against-waiting-is-off", "result.py", "        if disable_sync_subtasks:\n            assert_will_not_block()\n", "",
-        "test_eager.py::test_get_inside_a_task_started_by_delay", "test_results_async.py::test_get_inside_a_task",
+        "guard-against-waiting-is-off", "result.py",
+        "            return None\n        if disable_sync_subtasks:\n            assert_will_not_block()\n        between",
+        "            return None\n        between",
+        "test_results_async.py::test_get_inside_a_task",
     ),
     _mutant(
         "parents-failures-are-ignored", "result.py", "            self._maybe_reraise_parent_error()\n", "            pass\n",

@@ -2,7 +2,8 @@
 
 Oracle side: a threads worker over the memory broker; `redis_app` has Redis as broker and backend, and
 `prefork_app` a prefork worker beside it, where only processes show the behaviour. Shim side: the same
-calls on the shim, which has one kind of worker; CONFORMANCE_AUTOSTART=1 leaves out `start_worker` and
+calls on the shim, which has one kind of worker, with the result store that it has without a setting
+(CONFORMANCE_BACKEND=cache+memory:// takes another); CONFORMANCE_AUTOSTART=1 leaves out `start_worker` and
 relies on the worker that starts with the first task.
 
 Does not compare anything: `observed` of tests/conformance/recording.py does.
@@ -35,6 +36,7 @@ __all__ = ["observed", "pytest_runtest_makereport"]
 AUTOSTART = SIDE == "shim" and os.environ.get("CONFORMANCE_AUTOSTART") == "1"
 if SIDE == "shim" and not AUTOSTART:
     os.environ["BROKERLESS_AUTOSTART"] = "0"
+BACKEND = os.environ.get("CONFORMANCE_BACKEND") or ("cache+memory://" if SIDE == "oracle" else None)
 INNER = os.environ.get("CONFORMANCE_INNER") == "1"
 POOLS: dict[int, str] = {}
 if SIDE == "oracle":
@@ -142,7 +144,11 @@ def clean_state(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     state._set_task_join_will_block(False)
     for known in ("revoked", "revoked_stamps", "reserved_requests", "active_requests", "successful_requests", "total_count"):
         getattr(API.mod("worker.state"), known).clear()
-    if SIDE == "oracle":
+    if SIDE == "shim":
+        for store in API.mod("backends.local")._stores.values():
+            store.results.clear()
+            store.keys.clear()
+    else:
         memory.Channel.queues.clear()
         memory.Transport.global_state.clear()
         API.mod("backends.cache")._DUMMY_CLIENT_CACHE.clear()
@@ -154,7 +160,7 @@ def make_app(api: Namespace) -> Iterator[Callable[..., Any]]:
     made: list[Any] = []
 
     def make(main: str | None = "conf", **conf: Any) -> Any:
-        app = api.Celery(main, broker="memory://", backend="cache+memory://")
+        app = api.Celery(main, broker="memory://", backend=BACKEND)
         app.conf.update({"broker_transport_options": {"polling_interval": 0.005}, **conf})
         made.append(app)
         return app

@@ -79,12 +79,15 @@ def test_result(app: Any, worker: Any, observed: Any, name: str) -> None:
         observed("seen", [type(value).__name__, repr(value)])
 
 
-def test_an_unknown_type_mark_in_a_result(app: Any) -> None:
+def test_an_unknown_type_mark_in_a_result(app: Any, worker: Any) -> None:
     from kombu.exceptions import DecodeError
 
-    app.backend.store_result("mark", {"__type__": "mine", "__value__": 1}, "SUCCESS")
-    with pytest.raises(DecodeError):
-        app.AsyncResult("mark").get(timeout=1, interval=0.01)
+    @app.task
+    def make() -> Any:
+        return {"__type__": "mine", "__value__": 1}
+
+    with worker(app), pytest.raises(DecodeError):
+        value_of(make.delay())
 
 
 def test_an_unknown_type_mark_in_an_argument(app: Any, worker: Any, look: Any, observed: Any) -> None:
