@@ -49,7 +49,9 @@ def folder_with(package: Path, mutants: Sequence[Mutant], where: Path) -> Iterat
     where.mkdir(parents=True)
     try:
         copied = where / package.name
-        shutil.copytree(package, copied, symlinks=False, ignore=shutil.ignore_patterns("__pycache__", "*.c", "*.h", "tests"))
+        shutil.copytree(
+            package, copied, symlinks=False, ignore=shutil.ignore_patterns("__pycache__", "*.c", "*.h", "tests")
+        )
         for mutant in mutants:
             write(mutant, copied)
         yield where
@@ -63,7 +65,14 @@ def run_tests(tests: Sequence[str], path: Path) -> tuple[int, str]:
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--timeout", "40", *tests]
     try:
         done = subprocess.run(
-            command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=LIMIT, check=False
+            command,
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=LIMIT,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         return 1, "no end within the limit"

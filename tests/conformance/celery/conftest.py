@@ -142,7 +142,14 @@ def clean_state(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     state.default_app = default
     state._tls.current_app = current
     state._set_task_join_will_block(False)
-    for known in ("revoked", "revoked_stamps", "reserved_requests", "active_requests", "successful_requests", "total_count"):
+    for known in (
+        "revoked",
+        "revoked_stamps",
+        "reserved_requests",
+        "active_requests",
+        "successful_requests",
+        "total_count",
+    ):
         getattr(API.mod("worker.state"), known).clear()
     if SIDE == "shim":
         for store in API.mod("backends.local")._stores.values():

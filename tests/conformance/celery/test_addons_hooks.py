@@ -1,4 +1,4 @@
-"""What add-ons patch or import: Sentry, OpenTelemetry, celery-once, celery-singleton, django-celery-results; backends of one's own.
+"""What add-ons patch or import: Sentry, OpenTelemetry, celery-once, django-celery-results; backends of one's own.
 
 Each real add-on runs in a process of its own; on the shim side `brokerless.compat.install("celery")` comes first.
 """
@@ -30,7 +30,8 @@ app.conf.worker_hijack_root_logger = False
 
 def running():
     from celery.contrib.testing.worker import start_worker  # after what an add-on patches
-    return start_worker(app, pool="threads", concurrency=1, perform_ping_check=False, loglevel="error", shutdown_timeout=30)
+    options = {"pool": "threads", "concurrency": 1, "perform_ping_check": False, "loglevel": "error"}
+    return start_worker(app, shutdown_timeout=30, **options)
 
 def value(result):
     return result.get(timeout=20, interval=0.01)
@@ -41,7 +42,9 @@ def run(script: str) -> Any:
     """Run a script with the add-on's imports; return its last line as JSON."""
     code = OPENING + COMMON + textwrap.dedent(script)
     environment = {**os.environ, "BROKERLESS_AUTOSTART": "0"}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=90, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=90, check=False
+    )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -63,7 +66,10 @@ def test_sentry_captures_errors_and_continues_traces(observed: Any) -> None:
     class Memory(Transport):
         def capture_envelope(self, envelope):
             envelopes.append(envelope)
-    sentry_sdk.init(dsn="http://a@127.0.0.1:1/1", transport=Memory, traces_sample_rate=1.0, integrations=[CeleryIntegration(propagate_traces=True)], default_integrations=False)
+    sentry_sdk.init(
+        dsn="http://a@127.0.0.1:1/1", transport=Memory, traces_sample_rate=1.0, default_integrations=False,
+        integrations=[CeleryIntegration(propagate_traces=True)],
+    )
 
     @app.task(name="bad", bind=True)
     def bad(self):
@@ -192,7 +198,8 @@ def test_celery_once() -> None:
     script = """
     import tempfile
     from celery_once import QueueOnce, AlreadyQueued
-    app.conf.ONCE = {"backend": "celery_once.backends.File", "settings": {"location": tempfile.mkdtemp(), "default_timeout": 60}}
+    where = {"location": tempfile.mkdtemp(), "default_timeout": 60}
+    app.conf.ONCE = {"backend": "celery_once.backends.File", "settings": where}
 
     @app.task(name="once", base=QueueOnce)
     def once(x):
@@ -226,8 +233,11 @@ def test_django_celery_results(tmp_path: Any) -> None:
     script = f"""
     import django
     from django.conf import settings
-    settings.configure(INSTALLED_APPS=["django_celery_results"], USE_TZ=True, SECRET_KEY="x",
-        DATABASES={{"default": {{"ENGINE": "django.db.backends.sqlite3", "NAME": {str(tmp_path / "db.sqlite")!r}, "OPTIONS": {{"timeout": 20}}}}}})
+    database = {{"ENGINE": "django.db.backends.sqlite3", "NAME": {str(tmp_path / "db.sqlite")!r}}}
+    database["OPTIONS"] = {{"timeout": 20}}
+    settings.configure(
+        INSTALLED_APPS=["django_celery_results"], USE_TZ=True, SECRET_KEY="x", DATABASES={{"default": database}}
+    )
     django.setup()
     from django.core.management import call_command
     call_command("migrate", verbosity=0)
@@ -292,7 +302,10 @@ def test_key_value_backend_of_ones_own(api: Any, make_app: Any, worker: Any, mon
 
 @pytest.mark.parametrize(
     "name",
-    "Backend BaseBackend BaseDictBackend KeyValueStoreBackend BaseKeyValueStoreBackend DisabledBackend SyncBackendMixin get_current_task unpickle_backend".split(),
+    (
+        "Backend BaseBackend BaseDictBackend KeyValueStoreBackend BaseKeyValueStoreBackend DisabledBackend "
+        "SyncBackendMixin get_current_task unpickle_backend"
+    ).split(),
 )
 def test_names_of_the_backend_module(api: Any, name: str) -> None:
     assert getattr(api.mod("backends.base"), name) is not None
@@ -300,13 +313,20 @@ def test_names_of_the_backend_module(api: Any, name: str) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    """app.trace:build_tracer app.trace:task_has_custom app.task:Task app.task:Context app.base:Celery app.registry:TaskRegistry utils.log:get_task_logger
-    utils.log:get_logger utils:cached_property utils:uuid utils:get_full_cls_name utils.time:maybe_make_aware utils.time:maybe_timedelta utils.time:humanize_seconds
-    utils.imports:symbol_by_name utils.imports:instantiate utils.nodenames:gethostname utils.serialization:b64encode utils.serialization:b64decode
-    utils.serialization:get_pickleable_exception utils.collections:force_mapping utils.dispatch:Signal worker.request:Request worker:WorkController
-    worker.control:control_command worker.control:inspect_command worker.state:revoked concurrency.base:BasePool local:Proxy local:PromiseProxy
-    loaders.base:BaseLoader loaders.app:AppLoader contrib.testing.manager:Manager app.defaults:DEFAULTS app.log:Logging platforms:EX_OK
-    backends.cache:CacheBackend backends.cache:DummyClient fixups.django:DjangoFixup schedules:crontab registry:tasks result:result_from_tuple""".split(),
+    """
+    app.trace:build_tracer app.trace:task_has_custom app.task:Task app.task:Context app.base:Celery
+    app.registry:TaskRegistry utils.log:get_task_logger utils.log:get_logger utils:cached_property
+    utils:uuid utils:get_full_cls_name utils.time:maybe_make_aware utils.time:maybe_timedelta
+    utils.time:humanize_seconds utils.imports:symbol_by_name utils.imports:instantiate
+    utils.nodenames:gethostname utils.serialization:b64encode utils.serialization:b64decode
+    utils.serialization:get_pickleable_exception utils.collections:force_mapping utils.dispatch:Signal
+    worker.request:Request worker:WorkController worker.control:control_command
+    worker.control:inspect_command worker.state:revoked concurrency.base:BasePool local:Proxy
+    local:PromiseProxy loaders.base:BaseLoader loaders.app:AppLoader contrib.testing.manager:Manager
+    app.defaults:DEFAULTS app.log:Logging platforms:EX_OK backends.cache:CacheBackend
+    backends.cache:DummyClient fixups.django:DjangoFixup schedules:crontab registry:tasks
+    result:result_from_tuple
+    """.split(),
 )
 def test_names_that_others_import(api: Any, path: str) -> None:
     module, _, name = path.partition(":")

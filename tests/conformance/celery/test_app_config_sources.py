@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import sys
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 
 @pytest.fixture
-def module(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., types.ModuleType]]:
+def module(monkeypatch: pytest.MonkeyPatch) -> Callable[..., types.ModuleType]:
     """Return a maker of importable modules with given attributes."""
 
     def make(name: str, **attributes: Any) -> types.ModuleType:
@@ -23,7 +23,7 @@ def module(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., types.Modu
         monkeypatch.setitem(sys.modules, name, made)
         return made
 
-    yield make
+    return make
 
 
 def test_object_with_attributes(api: Any) -> None:
@@ -155,7 +155,9 @@ def test_missing_envvar(api: Any, observed: Any) -> None:
 
 def test_command_line(api: Any, observed: Any) -> None:
     app = api.Celery("conf")
-    app.config_from_cmdline(["worker.concurrency=3", "task.always_eager=1", "task_default_queue=cli"], namespace="celery")
+    app.config_from_cmdline(
+        ["worker.concurrency=3", "task.always_eager=1", "task_default_queue=cli"], namespace="celery"
+    )
     observed("concurrency", app.conf.worker_concurrency)
     assert app.conf.task_always_eager is True
 
@@ -253,7 +255,9 @@ def test_autodiscover_force_and_related_name(api: Any, tmp_path: Any, monkeypatc
     assert sys.modules["conf_pkg_two.jobs"].LOADED is True
 
 
-def test_autodiscover_tolerates_a_package_without_tasks(api: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_autodiscover_tolerates_a_package_without_tasks(
+    api: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "conf_pkg_three"
     folder.mkdir()
     (folder / "__init__.py").write_text("")

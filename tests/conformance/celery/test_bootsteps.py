@@ -152,7 +152,8 @@ def client(**kwargs):
 
 answers = []
 signals.worker_ready.connect(client, weak=False)
-worker = app.Worker(pool="threads", concurrency=1, hostname="prog@host", loglevel="ERROR", without_gossip=True, without_mingle=True, quiet=True)
+alone = {{"without_gossip": True, "without_mingle": True, "quiet": True}}
+worker = app.Worker(pool="threads", concurrency=1, hostname="prog@host", loglevel="ERROR", **alone)
 try:
     worker.start()
 except SystemExit:
@@ -164,7 +165,9 @@ print(json.dumps([answers, seen, worker.hostname]))
 def test_a_worker_as_a_program(observed: Any) -> None:
     code = PROGRAM.format(root=ROOT)
     environment = {**os.environ, "C_FORCE_ROOT": "1", "BROKERLESS_AUTOSTART": "0"}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.returncode == 0, done.stderr
     answers, seen, hostname = json.loads(done.stdout.splitlines()[-1])
     observed("answers", answers, shim=[3, 3], row="celery-guard-per-task")

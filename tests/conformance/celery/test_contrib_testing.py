@@ -21,12 +21,20 @@ from .waiting import until, value_of
 def test_test_app(api: Any, observed: Any) -> None:
     module = api.mod("contrib.testing.app")
     app = module.TestApp(set_as_current=False)
-    observed("settings", {name: app.conf[name] for name in ("broker_url", "result_backend", "accept_content", "worker_log_color", "broker_heartbeat")})
+    observed(
+        "settings",
+        {
+            name: app.conf[name]
+            for name in ("broker_url", "result_backend", "accept_content", "worker_log_color", "broker_heartbeat")
+        },
+    )
     assert isinstance(app, api.Celery)
 
 
 def test_test_app_with_settings(api: Any) -> None:
-    app = api.mod("contrib.testing.app").TestApp(config={"task_default_queue": "q"}, enable_logging=True, set_as_current=False)
+    app = api.mod("contrib.testing.app").TestApp(
+        config={"task_default_queue": "q"}, enable_logging=True, set_as_current=False
+    )
     assert app.conf.task_default_queue == "q"
 
 
@@ -55,7 +63,10 @@ def test_ping_check(api: Any, app: Any) -> None:
 def test_ping_check_needs_the_task(api: Any, app: Any) -> None:
     app.finalize()
     app.tasks.pop("celery.ping", None)
-    with pytest.raises(AssertionError), api.mod("contrib.testing.worker").start_worker(app, pool="threads", loglevel="info"):
+    with (
+        pytest.raises(AssertionError),
+        api.mod("contrib.testing.worker").start_worker(app, pool="threads", loglevel="info"),
+    ):
         """The check comes first."""
 
 
@@ -123,7 +134,11 @@ def test_signals_of_start_worker(api: Any, app: Any, worker: Any) -> None:
     finally:
         for signal in (testing.test_worker_starting, testing.test_worker_started, testing.test_worker_stopped):
             signal.disconnect(note)
-    assert [name for name in seen if name != "test_worker_started"] == ["test_worker_starting", "inside", "test_worker_stopped"]
+    assert [name for name in seen if name != "test_worker_started"] == [
+        "test_worker_starting",
+        "inside",
+        "test_worker_stopped",
+    ]
 
 
 def test_errors_inside_pass_through(app: Any, worker: Any) -> None:
@@ -142,13 +157,14 @@ def test_task_message(api: Any, observed: Any) -> None:
     observed("body", message.payload)
 
 
-PLUGIN_TEST = '''
+PLUGIN_TEST = """
 import pytest
 
 
 @pytest.fixture(scope="session")
 def celery_config():
-    return {"broker_url": "memory://", "result_backend": "cache+memory://", "broker_transport_options": {"polling_interval": 0.01}}
+    quick = {"polling_interval": 0.01}
+    return {"broker_url": "memory://", "result_backend": "cache+memory://", "broker_transport_options": quick}
 
 
 @pytest.fixture(scope="session")
@@ -185,13 +201,31 @@ def test_mark(celery_app):
 
 def test_includes(celery_includes, celery_parameters, celery_enable_logging, use_celery_app_trap, celery_class_tasks):
     assert celery_enable_logging is False
-'''
+"""
 
 
 def test_fixtures_of_the_pytest_plugin(tmp_path: Path) -> None:
     (tmp_path / "test_user.py").write_text(PLUGIN_TEST)
     root = str(Path(__file__).resolve().parents[3])
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", f"{ROOT}.contrib.pytest", "test_user.py"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        f"{ROOT}.contrib.pytest",
+        "test_user.py",
+    ]
     path = os.pathsep.join(part for part in (os.environ.get("PYTHONPATH"), root if ROOT == "celery" else None) if part)
-    done = subprocess.run(command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, timeout=90, check=False)
+    done = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
     assert "5 passed" in done.stdout, done.stdout + done.stderr

@@ -42,7 +42,9 @@ def held(app: Any) -> Any:
 
 
 @pytest.mark.manual
-@pytest.mark.parametrize("question", ["ping", "active", "scheduled", "reserved", "revoked", "registered", "stats", "active_queues", "conf"])
+@pytest.mark.parametrize(
+    "question", ["ping", "active", "scheduled", "reserved", "revoked", "registered", "stats", "active_queues", "conf"]
+)
 def test_nobody_answers(app: Any, question: str) -> None:
     assert getattr(app.control.inspect(timeout=0.1), question)() is None
 
@@ -70,12 +72,17 @@ def test_registered(app: Any, worker: Any, add: Any) -> None:
         names = app.control.inspect([NODE], timeout=8).registered()[NODE]
         assert "add [rate_limit=100/s]" in names or "add" in names
         assert not any(name.startswith("celery.chord") for name in names)
-        assert any("max_retries=3" in name for name in app.control.inspect([NODE], timeout=8).registered("max_retries")[NODE])
+        assert any(
+            "max_retries=3" in name for name in app.control.inspect([NODE], timeout=8).registered("max_retries")[NODE]
+        )
 
 
 def test_registered_tasks_form(app: Any, worker: Any, add: Any, observed: Any) -> None:
     with worker(app, hostname=NODE):
-        observed("names", [name for name in app.control.inspect([NODE], timeout=8).registered()[NODE] if name.startswith("add")])
+        observed(
+            "names",
+            [name for name in app.control.inspect([NODE], timeout=8).registered()[NODE] if name.startswith("add")],
+        )
 
 
 def test_active(app: Any, worker: Any, held: Any, observed: Any) -> None:
@@ -162,7 +169,15 @@ def test_revoke_by_stamps(api: Any, app: Any, worker: Any, add: Any) -> None:
 
 @pytest.mark.parametrize(
     ("before", "after"),
-    [("PENDING", "REVOKED"), ("RETRY", "REVOKED"), ("RECEIVED", "REVOKED"), ("STARTED", "STARTED"), ("SUCCESS", "SUCCESS"), ("FAILURE", "FAILURE"), ("MINE", "MINE")],
+    [
+        ("PENDING", "REVOKED"),
+        ("RETRY", "REVOKED"),
+        ("RECEIVED", "REVOKED"),
+        ("STARTED", "STARTED"),
+        ("SUCCESS", "SUCCESS"),
+        ("FAILURE", "FAILURE"),
+        ("MINE", "MINE"),
+    ],
 )
 def test_revoke_marks_what_has_not_started(app: Any, worker: Any, add: Any, before: str, after: str) -> None:
     task_id = f"mark-{before}"
@@ -268,7 +283,20 @@ def test_events(app: Any, worker: Any, add: Any, observed: Any, command: str) ->
             observed("reply", replies)
 
 
-@pytest.mark.parametrize("command", ["enable_events", "heartbeat", "pool_restart", "autoscale", "election", "shutdown", "purge", "discard_all", "time_limit"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "enable_events",
+        "heartbeat",
+        "pool_restart",
+        "autoscale",
+        "election",
+        "shutdown",
+        "purge",
+        "discard_all",
+        "time_limit",
+    ],
+)
 def test_method_exists(app: Any, command: str) -> None:
     assert callable(getattr(app.control, command))
 

@@ -58,11 +58,20 @@ def project(tmp_path: Path) -> Any:
     (tmp_path / "shop" / "tasks.py").write_text(TASKS)
 
     def run(script: str) -> Any:
-        opening = f"ROOT = {ROOT!r}\nimport importlib, json\nfrom project_celery import app\nimport django\ndjango.setup()\n"
+        opening = (
+            f"ROOT = {ROOT!r}\nimport importlib, json\nfrom project_celery import app\nimport django\ndjango.setup()\n"
+        )
         path = os.pathsep.join(part for part in (str(tmp_path), os.environ.get("PYTHONPATH")) if part)
-        environment = {**os.environ, "PYTHONPATH": path, "DJANGO_SETTINGS_MODULE": "site_settings", "BROKERLESS_AUTOSTART": "0"}
+        environment = {
+            **os.environ,
+            "PYTHONPATH": path,
+            "DJANGO_SETTINGS_MODULE": "site_settings",
+            "BROKERLESS_AUTOSTART": "0",
+        }
         code = opening + textwrap.dedent(script)
-        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60, check=False
+        )
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout.splitlines()[-1])
 
@@ -156,7 +165,9 @@ def test_the_clock_of_django(project: Any) -> None:
 
 
 def test_no_fixup_without_the_variable(tmp_path: Path) -> None:
-    code = f"from {ROOT} import Celery; import json; app = Celery('x'); print(json.dumps([type(f).__name__ for f in app._fixups if f]))"
+    code = f"from {ROOT} import Celery; app = Celery('x'); print([type(f).__name__ for f in app._fixups if f])"
     environment = {key: value for key, value in os.environ.items() if key != "DJANGO_SETTINGS_MODULE"}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
     assert json.loads(done.stdout) == [], done.stderr

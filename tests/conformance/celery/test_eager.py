@@ -28,7 +28,13 @@ def test_delay_runs_at_once(api: Any, eager: Any) -> None:
     result = one.delay(1)
     assert ran == [1]
     assert isinstance(result, api.result.EagerResult)
-    assert (result.get(), result.result, result.state, result.ready(), result.successful()) == (2, 2, "SUCCESS", True, True)
+    assert (result.get(), result.result, result.state, result.ready(), result.successful()) == (
+        2,
+        2,
+        "SUCCESS",
+        True,
+        True,
+    )
 
 
 def test_failure(eager: Any) -> None:
@@ -294,7 +300,9 @@ def test_signals(eager: Any, signal_log: Any) -> None:
     def one() -> int:
         return 1
 
-    signal_log.listen("before_task_publish", "after_task_publish", "task_received", "task_prerun", "task_success", "task_postrun")
+    signal_log.listen(
+        "before_task_publish", "after_task_publish", "task_received", "task_prerun", "task_success", "task_postrun"
+    )
     one.delay()
     assert signal_log.names() == ["task_prerun", "task_success", "task_postrun"]
 

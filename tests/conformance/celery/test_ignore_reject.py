@@ -127,7 +127,10 @@ def test_ignored_result(app: Any, worker: Any, ping: Any) -> None:
         assert app.AsyncResult(result.id).result is None
 
 
-@pytest.mark.parametrize(("of_task", "of_call", "stored"), [(True, False, True), (False, True, False), (None, True, False), (None, None, True)])
+@pytest.mark.parametrize(
+    ("of_task", "of_call", "stored"),
+    [(True, False, True), (False, True, False), (None, True, False), (None, None, True)],
+)
 def test_ignore_result_of_the_call(app: Any, worker: Any, ping: Any, of_task: Any, of_call: Any, stored: bool) -> None:
     @app.task(ignore_result=of_task)
     def quiet() -> int:

@@ -5,7 +5,7 @@ The caller's side of arguments is JSON as everywhere: test_serialization.py.
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any
 
 import pytest
 from pydantic import BaseModel, ValidationInfo, field_validator
@@ -43,7 +43,7 @@ def double(item: Item) -> Answer:
     return Answer(total=item.value * 2)
 
 
-def optional(item: Optional[Item] = None) -> str:
+def optional(item: Item | None = None) -> str:
     """Tell what came."""
     return type(item).__name__
 

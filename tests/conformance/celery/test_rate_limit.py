@@ -5,6 +5,7 @@ Their text forms are checked through the attribute and the control command.
 
 from __future__ import annotations
 
+import itertools
 import time
 from typing import Any
 
@@ -25,7 +26,7 @@ def starts(app: Any, worker: Any, count: int, **options: Any) -> list[float]:
         for _ in range(count):
             note.delay()
         until(lambda: len(times) == count)
-    return [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    return [later - earlier for earlier, later in itertools.pairwise(times)]
 
 
 @pytest.mark.parametrize(("limit", "spacing"), [("5/s", 0.2), (4, 0.25), ("240/m", 0.25), (10.0, 0.1)])

@@ -14,11 +14,23 @@ import pytest
 from .waiting import value_of
 
 FIELDS = (
-    "id task args kwargs argsrepr kwargsrepr root_id parent_id group group_index chord chain callbacks errbacks retries eta expires "
-    "timelimit time_limit soft_time_limit is_eager called_directly delivery_info reply_to correlation_id hostname origin lang shadow "
-    "headers properties stamped_headers stamps ignore_result replaced_task_nesting children logfile loglevel utc taskset"
+    "id task args kwargs argsrepr kwargsrepr root_id parent_id group group_index chord chain callbacks "
+    "errbacks retries eta expires timelimit time_limit soft_time_limit is_eager called_directly delivery_info "
+    "reply_to correlation_id hostname origin lang shadow headers properties stamped_headers stamps "
+    "ignore_result replaced_task_nesting children logfile loglevel utc taskset"
 ).split()
-CHANGING = {"id", "root_id", "reply_to", "correlation_id", "hostname", "origin", "properties", "delivery_info", "logfile", "loglevel"}
+CHANGING = {
+    "id",
+    "root_id",
+    "reply_to",
+    "correlation_id",
+    "hostname",
+    "origin",
+    "properties",
+    "delivery_info",
+    "logfile",
+    "loglevel",
+}
 
 
 @pytest.fixture
@@ -50,7 +62,10 @@ def test_identity_fields_in_a_worker(app: Any, worker: Any, dump: Any) -> None:
 def test_delivery_info_in_a_worker(app: Any, worker: Any, dump: Any, observed: Any) -> None:
     with worker(app):
         seen = value_of(dump.delay())["delivery_info"]
-        observed("delivery_info", {key: seen.get(key, "missing") for key in ("exchange", "routing_key", "priority", "redelivered")})
+        observed(
+            "delivery_info",
+            {key: seen.get(key, "missing") for key in ("exchange", "routing_key", "priority", "redelivered")},
+        )
 
 
 @pytest.mark.parametrize("name", sorted(set(FIELDS) - CHANGING))
@@ -139,7 +154,11 @@ def test_current_task_in_a_worker(api: Any, app: Any, worker: Any) -> None:
 def test_current_task_of_a_nested_direct_call(api: Any, app: Any, worker: Any) -> None:
     @app.task(name="inner")
     def inner() -> list[Any]:
-        return [api.current_task.name, api.current_task.request.called_directly, api.mod("_state").get_current_worker_task().name]
+        return [
+            api.current_task.name,
+            api.current_task.request.called_directly,
+            api.mod("_state").get_current_worker_task().name,
+        ]
 
     @app.task(name="outer")
     def outer() -> list[Any]:

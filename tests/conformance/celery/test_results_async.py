@@ -55,7 +55,13 @@ def test_failed(app: Any, worker: Any) -> None:
 
 def test_unknown_id(api: Any, app: Any) -> None:
     result = app.AsyncResult("never-sent")
-    assert (result.state, result.result, result.ready(), result.successful(), result.failed()) == ("PENDING", None, False, False, False)
+    assert (result.state, result.result, result.ready(), result.successful(), result.failed()) == (
+        "PENDING",
+        None,
+        False,
+        False,
+        False,
+    )
     assert result.exists() is False
     with pytest.raises(api.exceptions.TimeoutError) as caught:
         result.get(timeout=0.02, interval=0.01)

@@ -5,6 +5,7 @@ Values have test_serialization.py.
 
 from __future__ import annotations
 
+import builtins
 import decimal
 import sys
 from typing import Any
@@ -69,7 +70,11 @@ def make(kind: str) -> BaseException:
     }[kind]
 
 
-KINDS = "value|value two|empty|key|os|zero|plain|two|keyword|odd|objects|unicode|assertion|decimal|stop|nested|local".split("|")
+KINDS = (
+    "value|value two|empty|key|os|zero|plain|two|keyword|odd|objects|unicode|assertion|decimal|stop|nested|local".split(
+        "|"
+    )
+)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -81,7 +86,9 @@ def test_exception(app: Any, worker: Any, observed: Any, kind: str) -> None:
     with worker(app):
         result = bad.delay()
         error = value_of(result, propagate=False)
-        observed("class", [type(error).__module__.replace("brokerless.compat.celery_shim", "celery"), type(error).__name__])
+        observed(
+            "class", [type(error).__module__.replace("brokerless.compat.celery_shim", "celery"), type(error).__name__]
+        )
         observed("text", str(error))
         observed("args", list(error.args))
         observed("is the original class", type(error) is type(make(kind)))
@@ -258,7 +265,7 @@ def test_base_exception_subclasses(app: Any, worker: Any, observed: Any) -> None
 def test_exception_group(app: Any, worker: Any, observed: Any) -> None:
     @app.task
     def bad() -> None:
-        raise ExceptionGroup("several", [ValueError(1), KeyError(2)])
+        raise builtins.ExceptionGroup("several", [ValueError(1), KeyError(2)])
 
     with worker(app):
         error = value_of(bad.delay(), propagate=False)

@@ -209,7 +209,14 @@ def test_retry_keeps_what_the_call_had(app: Any, worker: Any, observed: Any) -> 
         """Nothing."""
 
     with worker(app):
-        options = {"time_limit": 50, "soft_time_limit": 40, "headers": {"tenant": "t"}, "priority": 3, "group_id": "g", "link": after.s()}
+        options = {
+            "time_limit": 50,
+            "soft_time_limit": 40,
+            "headers": {"tenant": "t"},
+            "priority": 3,
+            "group_id": "g",
+            "link": after.s(),
+        }
         observed("kept", value_of(again.apply_async(expires=600, **options)))
 
 
@@ -368,7 +375,12 @@ def test_signature_from_request(app: Any) -> None:
     @app.task(bind=True)
     def me(self: Any, x: int) -> list[Any]:
         signature = self.signature_from_request(self.request, args=(5,), countdown=9, priority=2)
-        return [list(signature.args), signature.options["countdown"], signature.options["retries"], signature.options["task_id"] == self.request.id]
+        return [
+            list(signature.args),
+            signature.options["countdown"],
+            signature.options["retries"],
+            signature.options["task_id"] == self.request.id,
+        ]
 
     assert me.apply((1,)).get() == [[5], 9, 0, True]
 

@@ -63,7 +63,13 @@ def test_route(make_app: Any, destination: Any, observed: Any, kind: str, routes
 
 @pytest.mark.parametrize(
     "options",
-    [{"queue": "mine"}, {"routing_key": "rk"}, {"exchange": "ex"}, {"exchange": "ex", "routing_key": "rk"}, {"queue": "mine", "routing_key": "rk"}],
+    [
+        {"queue": "mine"},
+        {"routing_key": "rk"},
+        {"exchange": "ex"},
+        {"exchange": "ex", "routing_key": "rk"},
+        {"queue": "mine", "routing_key": "rk"},
+    ],
 )
 def test_options_of_the_call_win(make_app: Any, destination: Any, observed: Any, options: Any) -> None:
     app = make_app(task_routes={"pkg.job": {"queue": "routed"}})
@@ -73,7 +79,9 @@ def test_options_of_the_call_win(make_app: Any, destination: Any, observed: Any,
 def test_default_queue(make_app: Any, destination: Any, observed: Any) -> None:
     observed("plain", destination(make_app()))
     observed("renamed", destination(make_app(task_default_queue="other")))
-    observed("all", destination(make_app(task_default_queue="q", task_default_exchange="e", task_default_routing_key="r")))
+    observed(
+        "all", destination(make_app(task_default_queue="q", task_default_exchange="e", task_default_routing_key="r"))
+    )
 
 
 def test_queue_attribute_of_the_task(app: Any, signal_log: Any, observed: Any) -> None:

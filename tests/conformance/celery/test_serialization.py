@@ -109,7 +109,10 @@ def test_refused_argument(look: Any, name: str) -> None:
         look.apply_async(kwargs={"x": REFUSED[name]})
 
 
-@pytest.mark.parametrize("kind", ["int subclass", "str subclass", "dict subclass", "list subclass", "named tuple", "enum", "int enum", "str enum"])
+@pytest.mark.parametrize(
+    "kind",
+    ["int subclass", "str subclass", "dict subclass", "list subclass", "named tuple", "enum", "int enum", "str enum"],
+)
 def test_subclasses(app: Any, worker: Any, look: Any, observed: Any, kind: str) -> None:
     import collections
     import enum
@@ -240,7 +243,7 @@ def test_serializer_of_the_task_and_the_call(make_app: Any, worker: Any) -> None
 
 
 def test_unknown_serializer(look: Any, observed: Any) -> None:
-    with pytest.raises(Exception) as caught:  # noqa: PT011 - the class is what is observed
+    with pytest.raises(Exception) as caught:
         look.apply_async((1,), serializer="nothing-of-that-name")
     observed("class", type(caught.value).__name__)
 

@@ -234,7 +234,27 @@ def test_bugreport(api: Any, app: Any) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["amqp", "backend", "control", "events", "log", "loader", "tasks", "Task", "Worker", "WorkController", "AsyncResult", "GroupResult", "ResultSet", "pool", "producer_pool", "timezone", "user_options", "steps", "fixups"],
+    [
+        "amqp",
+        "backend",
+        "control",
+        "events",
+        "log",
+        "loader",
+        "tasks",
+        "Task",
+        "Worker",
+        "WorkController",
+        "AsyncResult",
+        "GroupResult",
+        "ResultSet",
+        "pool",
+        "producer_pool",
+        "timezone",
+        "user_options",
+        "steps",
+        "fixups",
+    ],
 )
 def test_attribute_exists(app: Any, name: str) -> None:
     assert getattr(app, name) is not None

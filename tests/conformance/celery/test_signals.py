@@ -14,11 +14,12 @@ import pytest
 from .waiting import until, value_of
 
 NAMES = (
-    "before_task_publish after_task_publish task_internal_error task_received task_prerun task_postrun task_success task_failure task_retry "
-    "task_revoked task_rejected task_unknown task_sent celeryd_init celeryd_after_setup import_modules worker_init worker_process_init "
-    "worker_process_shutdown worker_ready worker_shutdown worker_shutting_down worker_before_create_process setup_logging after_setup_logger "
-    "after_setup_task_logger heartbeat_sent beat_init beat_embedded_init eventlet_pool_started eventlet_pool_preshutdown "
-    "eventlet_pool_postshutdown eventlet_pool_apply user_preload_options"
+    "before_task_publish after_task_publish task_internal_error task_received task_prerun task_postrun "
+    "task_success task_failure task_retry task_revoked task_rejected task_unknown task_sent celeryd_init "
+    "celeryd_after_setup import_modules worker_init worker_process_init worker_process_shutdown worker_ready "
+    "worker_shutdown worker_shutting_down worker_before_create_process setup_logging after_setup_logger "
+    "after_setup_task_logger heartbeat_sent beat_init beat_embedded_init eventlet_pool_started "
+    "eventlet_pool_preshutdown eventlet_pool_postshutdown eventlet_pool_apply user_preload_options"
 ).split()
 
 
@@ -60,7 +61,19 @@ def test_before_publish(app: Any, add: Any, signal_log: Any, observed: Any) -> N
     observed("keys", sorted(kwargs))
     observed("body", kwargs["body"])
     observed("header names", sorted(headers))
-    fixed = ("task", "lang", "retries", "shadow", "timelimit", "argsrepr", "kwargsrepr", "group", "parent_id", "ignore_result", "own")
+    fixed = (
+        "task",
+        "lang",
+        "retries",
+        "shadow",
+        "timelimit",
+        "argsrepr",
+        "kwargsrepr",
+        "group",
+        "parent_id",
+        "ignore_result",
+        "own",
+    )
     observed("fixed headers", {name: headers.get(name, "missing") for name in fixed})
     assert headers["id"] == headers["root_id"] == result.id
     assert kwargs["properties"]["correlation_id"] == result.id
@@ -123,7 +136,7 @@ def test_received(app: Any, worker: Any, add: Any, signal_log: Any) -> None:
     with worker(app):
         result = add.apply_async((1,), {"y": 2})
         value_of(result)
-        sender, kwargs = signal_log.of("task_received")[0]
+        _, kwargs = signal_log.of("task_received")[0]
         request = kwargs["request"]
         assert (request.id, request.task_id, request.name, request.task_name) == (result.id, result.id, "add", "add")
         assert (list(request.args), request.kwargs) == ([1], {"y": 2})
@@ -238,7 +251,15 @@ def test_retry_and_internal_error_of_eager_tasks(app: Any, signal_log: Any, obse
 
 
 def test_worker_signals(app: Any, worker: Any, add: Any, signal_log: Any, observed: Any) -> None:
-    names = ("celeryd_init", "worker_init", "worker_process_init", "worker_ready", "worker_shutdown", "worker_process_shutdown", "import_modules")
+    names = (
+        "celeryd_init",
+        "worker_init",
+        "worker_process_init",
+        "worker_ready",
+        "worker_shutdown",
+        "worker_process_shutdown",
+        "import_modules",
+    )
     signal_log.listen(*names)
     with worker(app, perform_ping_check=False, hostname="node@host") as controller:
         value_of(add.delay(1))
@@ -294,7 +315,7 @@ def test_send_returns_answers(api: Any) -> None:
 
     signal.connect(one)
     signal.connect(failing)
-    answers = dict((receiver.__name__, answer) for receiver, answer in signal.send(sender=None, a=1))
+    answers = {receiver.__name__: answer for receiver, answer in signal.send(sender=None, a=1)}
     assert answers["one"] == 2
     assert isinstance(answers["failing"], ValueError)
 

@@ -19,7 +19,9 @@ def test_name(api: Any, name: str) -> None:
     assert getattr(api.states, name) == name
 
 
-@pytest.mark.parametrize("name", ["READY_STATES", "UNREADY_STATES", "EXCEPTION_STATES", "PROPAGATE_STATES", "ALL_STATES"])
+@pytest.mark.parametrize(
+    "name", ["READY_STATES", "UNREADY_STATES", "EXCEPTION_STATES", "PROPAGATE_STATES", "ALL_STATES"]
+)
 def test_set(api: Any, observed: Any, name: str) -> None:
     value = getattr(api.states, name)
     assert isinstance(value, frozenset)
@@ -30,7 +32,7 @@ def test_precedence(api: Any, observed: Any) -> None:
     observed("order", list(api.states.PRECEDENCE))
     observed("lookup", api.states.PRECEDENCE_LOOKUP)
     observed("numbers", {name: api.states.precedence(name) for name in [*NAMES, "CUSTOM"]})
-    assert api.states.NONE_PRECEDENCE == api.states.PRECEDENCE_LOOKUP[None]
+    assert api.states.PRECEDENCE_LOOKUP[None] == api.states.NONE_PRECEDENCE
 
 
 def test_comparison(api: Any, observed: Any) -> None:
@@ -43,11 +45,13 @@ def test_comparison(api: Any, observed: Any) -> None:
 
 
 EXCEPTIONS = (
-    "CeleryError TaskError TaskPredicate Retry Ignore Reject MaxRetriesExceededError SoftTimeLimitExceeded TimeLimitExceeded TimeoutError "
-    "TaskRevokedError NotRegistered AlreadyRegistered ImproperlyConfigured OperationalError WorkerLostError ChordError QueueNotFound "
-    "IncompleteStream InvalidTaskError SecurityError BackendError BackendGetMetaError BackendStoreError Terminated RetryTaskError "
-    "WorkerShutdown WorkerTerminate SystemTerminate CeleryWarning AlwaysEagerIgnored DuplicateNodenameWarning DuplicateTaskNameWarning FixupWarning "
-    "NotConfigured SecurityWarning CPendingDeprecationWarning CDeprecationWarning CeleryCommandException"
+    "CeleryError TaskError TaskPredicate Retry Ignore Reject MaxRetriesExceededError SoftTimeLimitExceeded "
+    "TimeLimitExceeded TimeoutError TaskRevokedError NotRegistered AlreadyRegistered ImproperlyConfigured "
+    "OperationalError WorkerLostError ChordError QueueNotFound IncompleteStream InvalidTaskError "
+    "SecurityError BackendError BackendGetMetaError BackendStoreError Terminated RetryTaskError "
+    "WorkerShutdown WorkerTerminate SystemTerminate CeleryWarning AlwaysEagerIgnored DuplicateNodenameWarning "
+    "DuplicateTaskNameWarning FixupWarning NotConfigured SecurityWarning CPendingDeprecationWarning "
+    "CDeprecationWarning CeleryCommandException"
 ).split()
 
 

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 ATTRIBUTES = (
-    "typing max_retries default_retry_delay rate_limit ignore_result trail send_events store_errors_even_if_ignored serializer "
-    "time_limit soft_time_limit track_started acks_late acks_on_failure_or_timeout acks_on_failure acks_on_timeout "
-    "reject_on_worker_lost retry_on_worker_lost throws expires priority resultrepr_maxsize abstract Strategy Request"
+    "typing max_retries default_retry_delay rate_limit ignore_result trail send_events "
+    "store_errors_even_if_ignored serializer time_limit soft_time_limit track_started acks_late "
+    "acks_on_failure_or_timeout acks_on_failure acks_on_timeout reject_on_worker_lost retry_on_worker_lost "
+    "throws expires priority resultrepr_maxsize abstract Strategy Request"
 ).split()
 
 
@@ -129,9 +130,10 @@ def test_request_outside_a_call(app: Any) -> None:
 def test_context_defaults(api: Any, observed: Any) -> None:
     context = api.mod("app.task").Context()
     names = (
-        "_children _protected args callbacks called_directly chain chord correlation_id delivery_info errbacks eta expires group "
-        "group_index headers hostname id ignore_result is_eager kwargs logfile loglevel origin parent_id properties retries reply_to "
-        "replaced_task_nesting root_id shadow stamped_headers stamps task taskset timelimit utc"
+        "_children _protected args callbacks called_directly chain chord correlation_id delivery_info "
+        "errbacks eta expires group group_index headers hostname id ignore_result is_eager kwargs logfile "
+        "loglevel origin parent_id properties retries reply_to replaced_task_nesting root_id shadow "
+        "stamped_headers stamps task taskset timelimit utc"
     ).split()
     observed("defaults", {name: getattr(context, name, "missing") for name in names})
 
@@ -149,7 +151,15 @@ def test_context_is_a_bag(api: Any) -> None:
 
 def test_context_as_execution_options(api: Any, observed: Any) -> None:
     context = api.mod("app.task").Context(
-        {"id": "x", "root_id": "r", "parent_id": "p", "expires": 5, "timelimit": [3, 2], "headers": {"a": 1}, "priority": 2}
+        {
+            "id": "x",
+            "root_id": "r",
+            "parent_id": "p",
+            "expires": 5,
+            "timelimit": [3, 2],
+            "headers": {"a": 1},
+            "priority": 2,
+        }
     )
     observed("options", context.as_execution_options())
 

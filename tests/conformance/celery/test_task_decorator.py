@@ -308,7 +308,9 @@ def test_abstract_run(api: Any, app: Any) -> None:
         app.register_task(Empty()).run()
 
 
-@pytest.mark.parametrize(("alias", "member"), [("s", "signature"), ("si", "signature"), ("signature", "signature"), ("subtask", "signature")])
+@pytest.mark.parametrize(
+    ("alias", "member"), [("s", "signature"), ("si", "signature"), ("signature", "signature"), ("subtask", "signature")]
+)
 def test_signature_makers(app: Any, alias: str, member: str) -> None:
     task = app.task(add)
     made = getattr(task, alias)((1, 2)) if alias in ("signature", "subtask") else getattr(task, alias)(1, 2)

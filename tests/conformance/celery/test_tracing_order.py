@@ -12,7 +12,15 @@ import pytest
 
 from .waiting import until, value_of
 
-SIGNALS = ("task_received", "task_prerun", "task_success", "task_failure", "task_retry", "task_postrun", "task_internal_error")
+SIGNALS = (
+    "task_received",
+    "task_prerun",
+    "task_success",
+    "task_failure",
+    "task_retry",
+    "task_postrun",
+    "task_internal_error",
+)
 
 
 class Course:
@@ -129,7 +137,9 @@ def test_state_during_the_body_without_tracking(app: Any, worker: Any) -> None:
 
 
 @pytest.mark.parametrize("exception", ["Ignore", "Reject"])
-def test_ignore_and_reject(api: Any, app: Any, worker: Any, hooked: Any, course: Course, observed: Any, exception: str) -> None:
+def test_ignore_and_reject(
+    api: Any, app: Any, worker: Any, hooked: Any, course: Course, observed: Any, exception: str
+) -> None:
     @app.task(base=hooked)
     def stop() -> None:
         raise getattr(api.exceptions, exception)("why")

@@ -20,8 +20,9 @@ from pathlib import Path
 VERSION = "5.7.0"
 CACHE = Path(__file__).resolve().parent.parent / ".cache" / "celery"
 NEEDS = (
-    "pytest>=9,<10 pytest-subtests pytest-timeout pytest-click pytest-order redis pydantic msgpack pyyaml cryptography sqlalchemy ephem tblib "
-    "freezegun==1.5.5 kombu==5.7.0 billiard==4.3.2 vine==5.1.0 click click-didyoumean click-repl click-plugins python-dateutil tzlocal"
+    "pytest>=9,<10 pytest-subtests pytest-timeout pytest-click pytest-order redis pydantic msgpack pyyaml "
+    "cryptography sqlalchemy ephem tblib freezegun==1.5.5 kombu==5.7.0 billiard==4.3.2 vine==5.1.0 click "
+    "click-didyoumean click-repl click-plugins python-dateutil tzlocal"
 ).split()
 DJANGO = "django<6"
 
@@ -31,7 +32,19 @@ def sources() -> Path:
     folder = CACHE / f"suite-{VERSION}"
     if not (folder / "t").is_dir():
         CACHE.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-binary", "celery", f"celery=={VERSION}", "-d", str(CACHE)]
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "-q",
+            "--no-deps",
+            "--no-binary",
+            "celery",
+            f"celery=={VERSION}",
+            "-d",
+            str(CACHE),
+        ]
         subprocess.run(command, check=True)
         with tarfile.open(CACHE / f"celery-{VERSION}.tar.gz") as archive:
             archive.extractall(CACHE / "sdist", filter="data")
@@ -55,7 +68,11 @@ def python(real: bool, package: str | None) -> Path:
     if not real and package is not None:
         subprocess.run([*pip, "--force-reinstall", "--no-deps", package], check=True)
     if not real:
-        probe = [str(program), "-c", "import importlib.util, sys; sys.exit(importlib.util.find_spec('celery') is not None)"]
+        probe = [
+            str(program),
+            "-c",
+            "import importlib.util, sys; sys.exit(importlib.util.find_spec('celery') is not None)",
+        ]
         if subprocess.run(probe, cwd=CACHE, check=False).returncode:
             raise SystemExit(f"{folder} has the real celery in it: remove the folder")
     return program
@@ -71,7 +88,9 @@ def redis() -> Iterator[int | None]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    process = subprocess.Popen([program, "--port", str(port), "--bind", "127.0.0.1", "--save", ""], stdout=subprocess.DEVNULL, cwd=CACHE)
+    process = subprocess.Popen(
+        [program, "--port", str(port), "--bind", "127.0.0.1", "--save", ""], stdout=subprocess.DEVNULL, cwd=CACHE
+    )
     try:
         deadline = time.monotonic() + 10
         while True:

@@ -1,8 +1,8 @@
 """Runs Celery's own tests and writes the scoreboard.
 
-    python -m tests.upstream.celery.run --package dist/brokerless-….whl --update     # the shim; rewrite expected.json, scoreboard.md
-    python -m tests.upstream.celery.run --package dist/brokerless-….whl              # the shim; red on a regression or below a gate
-    python -m tests.upstream.celery.run --real                                        # the real celery: are the fair tests reachable?
+    python -m tests.upstream.celery.run --package WHEEL             # the shim; red on a regression or below a gate
+    python -m tests.upstream.celery.run --package WHEEL --update    # the same; rewrites expected.json, scoreboard.md
+    python -m tests.upstream.celery.run --real                      # the real celery: can the fair tests pass?
 
 A test function counts as passed when all its items pass. Each file runs in a process of its own.
 """
@@ -67,10 +67,17 @@ def _run_file(python: Path, suite: Path, path: str, *, real: bool, port: int | N
             **({"REDIS_HOST": "127.0.0.1", "REDIS_PORT": str(port)} if port else {}),
         }
         command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", *alias, *plugin, "-p", "report_plugin"]
-        command += ["--timeout", "60" if path.startswith("t/integration") else "60", path]
+        command += ["--timeout", "60", path]
         try:
             done = subprocess.run(
-                command, cwd=suite, env=surroundings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=FILE_LIMIT, check=False
+                command,
+                cwd=suite,
+                env=surroundings,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                timeout=FILE_LIMIT,
+                check=False,
             )
             tail = done.stdout[-1500:]
         except subprocess.TimeoutExpired as error:
@@ -109,7 +116,9 @@ def score(suite: Path, path: str, outcomes: list[dict[str, str]]) -> FileScore:
         elif any(entry["outcome"] == "failed" for entry in by_function[name]):
             text = next(entry["text"] for entry in by_function[name] if entry["outcome"] == "failed")
             lines = [line for line in text.strip().splitlines() if line.strip()]
-            result.failed[name] = next((line[2:].strip() for line in reversed(lines) if line.startswith("E ")), lines[-1] if lines else "")[:160]
+            result.failed[name] = next(
+                (line[2:].strip() for line in reversed(lines) if line.startswith("E ")), lines[-1] if lines else ""
+            )[:160]
         elif all(entry["outcome"] in ("skipped", "xfailed") for entry in by_function[name]):
             result.skipped.append(name)
         else:
@@ -125,13 +134,21 @@ def share(scores: list[FileScore]) -> float:
 
 def scoreboard(scores: dict[str, FileScore], title: str) -> str:
     """Return the Markdown page: a table per gate, then why functions are not counted, then what fails."""
-    lines = ["# Celery 5.7.0's own tests against " + title, "", "Written by `python -m tests.upstream.celery.run --update`; do not edit.", ""]
+    lines = [
+        "# Celery 5.7.0's own tests against " + title,
+        "",
+        "Written by `python -m tests.upstream.celery.run --update`; do not edit.",
+        "",
+    ]
     for gate in selection.GATES:
         chosen = [scores[path] for path in gate.files if path in scores]
         if not chosen:
             continue
         passed, counted = sum(len(entry.passed) for entry in chosen), sum(entry.counted for entry in chosen)
-        lines += [f"## {gate.name}: {passed} of {counted} fair functions pass ({share(chosen):.1%}; gate {gate.least:.0%})", ""]
+        lines += [
+            f"## {gate.name}: {passed} of {counted} fair functions pass ({share(chosen):.1%}; gate {gate.least:.0%})",
+            "",
+        ]
         lines += ["| file | passed | failed | skipped | not counted |", "|---|---|---|---|---|"]
         for entry in chosen:
             reasons: dict[str, int] = defaultdict(int)
@@ -145,7 +162,9 @@ def scoreboard(scores: dict[str, FileScore], title: str) -> str:
     failing = [(entry.path, name, text) for entry in scores.values() for name, text in entry.failed.items()]
     if failing:
         lines += ["", "## Fair functions that fail", "", "| function | how |", "|---|---|"]
-        lines += [f"| {path}::{name} | `{text.replace('|', '/').replace('`', chr(39))}` |" for path, name, text in failing]
+        lines += [
+            f"| {path}::{name} | `{text.replace('|', '/').replace('`', chr(39))}` |" for path, name, text in failing
+        ]
     return "\n".join(lines) + "\n"
 
 
@@ -169,7 +188,11 @@ def main() -> int:
         waiting = {pool.submit(run_file, python, suite, path, real=options.real): path for path in files}
         for done in concurrent.futures.as_completed(waiting):
             entry = scores[waiting[done]] = score(suite, waiting[done], done.result())
-            print(f"{entry.path}: {len(entry.passed)} passed, {len(entry.failed)} failed, {len(entry.uncounted)} not counted", flush=True)
+            print(
+                f"{entry.path}: {len(entry.passed)} passed, {len(entry.failed)} failed, "
+                f"{len(entry.uncounted)} not counted",
+                flush=True,
+            )
             for name, text in entry.failed.items():
                 print(f"    {name}: {text}")
     passing = sorted(f"{path}::{name}" for path, entry in scores.items() for name in entry.passed)
@@ -180,7 +203,10 @@ def main() -> int:
         reached = share([scores[path] for path in gate.files if path in scores])
         complete = all(path in scores for path in gate.files)
         red |= complete and reached < gate.least
-        print(f"{gate.name}: {reached:.1%} of the fair functions pass (gate {gate.least:.0%}{'' if complete else ', part of the files'})")
+        print(
+            f"{gate.name}: {reached:.1%} of the fair functions pass (gate {gate.least:.0%}"
+            f"{'' if complete else ', part of the files'})"
+        )
     if options.real:
         return 0
     if options.update:

@@ -9,7 +9,11 @@ from dataclasses import dataclass
 
 UNIT = "unit"
 INTEGRATION = "integration"
-UTILS = "annotations collections deprecated dispatcher functional graph imports iso8601 local nodenames objects pickle saferepr serialization text threads time utils"
+APP = "app utils routes annotations registry exceptions celery defaults log loaders builtins backends"
+UTILS = (
+    "annotations collections deprecated dispatcher functional graph imports iso8601 local nodenames objects pickle "
+    "saferepr serialization text threads time utils"
+)
 
 
 @dataclass(frozen=True)
@@ -29,8 +33,11 @@ GATES = (
             f"t/unit/{name}.py"
             for name in (
                 *(f"tasks/test_{noun}" for noun in "tasks result context states".split()),
-                *(f"app/test_{n}" for n in "app utils routes annotations registry exceptions celery defaults log loaders builtins backends".split()),
-                *(f"contrib/{noun}" for noun in "test_abortable test_worker test_pytest test_manager django/test_task".split()),
+                *(f"app/test_{noun}" for noun in APP.split()),
+                *(
+                    f"contrib/{noun}"
+                    for noun in "test_abortable test_worker test_pytest test_manager django/test_task".split()
+                ),
                 "fixups/test_django",
                 *(f"utils/test_{noun}" for noun in UTILS.split()),
             )
