@@ -33,9 +33,9 @@ def note(value: Any) -> None:
     _state["connection"].rpush(NOTES, json.dumps(value))
 
 
-def notes() -> list[Any]:
-    """Return the notes in the order in which they were left."""
-    return [json.loads(entry) for entry in _state["connection"].lrange(NOTES, 0, -1)]
+def notes(connection: Any = None) -> list[Any]:
+    """Return the notes in the order in which they were left; another thread brings its connection."""
+    return [json.loads(entry) for entry in (connection or _state["connection"]).lrange(NOTES, 0, -1)]
 
 
 def add(x: int, y: int = 1) -> int:
@@ -127,10 +127,10 @@ def hold(seconds: float = 20.0) -> str:
     return "held"
 
 
-def let_go() -> None:
+def let_go(connection: Any) -> None:
     """Release ``hold``, whichever process it runs in."""
     release.set()
-    _state["connection"].set("conformance:release", 1)
+    connection.set("conformance:release", 1)
 
 
 async def coroutine(x: int) -> int:
@@ -350,3 +350,18 @@ def sleeper(seconds: float) -> str:
     """Sleep in C, where no Python code runs."""
     time.sleep(seconds)
     return "slept"
+
+
+def divmod_of(x: int, y: int) -> tuple[int, int]:
+    """Return a tuple."""
+    return divmod(x, y)
+
+
+def a_set() -> set[int]:
+    """Return what JSON does not hold."""
+    return {1}
+
+
+def same(first: list[int], second: list[list[int]]) -> bool:
+    """Return whether two arguments share an object."""
+    return second[0] is first

@@ -113,14 +113,15 @@ def test_debug_line_of_the_value(queue, worker, observed):
         named(worker).work(burst=True, logging_level="DEBUG")
     finally:
         logger.removeHandler(keep)
-        logger.setLevel(logging.NOTSET)
+        for name in ("rq.worker", "rq.job"):
+            logging.getLogger(name).setLevel(logging.NOTSET)
     observed("line", [line for line in lines if "result: " in line])
 
 
 @contextmanager
 def bare():
     """Take every handler away, also those of pytest, so that the worker sets up its own."""
-    loggers = [logging.getLogger(name) for name in ("", "rq", "rq.worker")]
+    loggers = [logging.getLogger(name) for name in ("", "rq", "rq.job", "rq.worker")]
     kept = [(one, one.handlers, one.propagate, one.level) for one in loggers]
     for one in loggers:
         one.handlers = []
@@ -152,7 +153,7 @@ def test_propagation_ends_at_a_logger_that_was_set_up(queue, worker, observed):
 def test_lines_go_to_stdout_and_errors_to_stderr(queue, worker, capsys, observed):
     queue.enqueue(jobs.boom, "bad", job_id="J")
     with bare():
-        named(worker).work(burst=True)
+        named(worker).work(burst=True, logging_level="INFO")
     captured = capsys.readouterr()
     observed("out", [neutral(line[9:]) for line in captured.out.splitlines() if "default" in line])
     observed("err", [neutral(line[9:]) for line in captured.err.splitlines() if "exception raised" in line])
@@ -161,7 +162,7 @@ def test_lines_go_to_stdout_and_errors_to_stderr(queue, worker, capsys, observed
 
 def test_date_and_log_format(queue, worker, capsys, observed):
     with bare():
-        named(worker).work(burst=True, date_format="DATE", log_format="%(asctime)s | %(message)s")
+        named(worker).work(burst=True, logging_level="INFO", date_format="DATE", log_format="%(asctime)s | %(message)s")
     observed("line", [line for line in capsys.readouterr().out.splitlines() if "done, quitting" in line])
 
 
