@@ -29,7 +29,7 @@ class Bystander(threading.Thread):
         try:
             until(lambda: "holding" in jobs.notes(self.connection), 20)
             self.answer = self.action(self.connection)
-        except BaseException as error:  # noqa: BLE001 - reported in the test's thread
+        except BaseException as error:
             self.error = error
             jobs.let_go(self.connection)
 
@@ -186,7 +186,7 @@ def test_kill_horse(rq, queue, during, logs, observed):
     observed("status", job.get_status().value)
     observed("words", job.latest_result().exc_string)
     observed("notes", jobs.notes())
-    observed("line", [line for line in logs.having("job J failed")])
+    observed("line", list(logs.having("job J failed")))
 
 
 def test_kill_horse_takes_one_retry(rq, queue, during, observed):

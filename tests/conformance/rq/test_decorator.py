@@ -98,6 +98,7 @@ def test_at_front_in_the_call(queue, decorate, observed):
     observed("ids", queue.job_ids)
 
 
+@pytest.mark.rq212("rq212-decorator-at-front")
 def test_at_front_of_the_decorator(queue, decorate, observed):
     queue.enqueue(jobs.nothing, job_id="first")
     function = decorate(at_front=True)

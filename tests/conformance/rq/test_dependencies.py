@@ -17,7 +17,8 @@ def test_child_is_deferred(rq, queue, connection, observed):
     observed("deferred", queue.deferred_job_registry.get_job_ids())
     fresh = rq.Job.fetch("c", connection=connection)
     observed("ids", [fresh.dependency_ids, fresh._dependency_ids, parent.dependent_ids])
-    assert fresh.dependency == parent and fresh.fetch_dependencies() == [parent]
+    assert fresh.dependency == parent
+    assert fresh.fetch_dependencies() == [parent]
     observed("met", fresh.dependencies_are_met())
 
 

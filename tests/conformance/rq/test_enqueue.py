@@ -17,9 +17,11 @@ def test_job_of_a_plain_call(rq, queue, observed):
     job = queue.enqueue(jobs.add, 1, y=2)
     assert str(uuid.UUID(job.id, version=4)) == job.id
     assert job.get_status() == rq.JobStatus.QUEUED == "queued"
-    assert job.args == (1,) and job.kwargs == {"y": 2}
+    assert job.args == (1,)
+    assert job.kwargs == {"y": 2}
     assert job.func is jobs.add
-    assert job.created_at.tzinfo is timezone.utc and job.enqueued_at.utcoffset() == timedelta(0)
+    assert job.created_at.tzinfo is timezone.utc
+    assert job.enqueued_at.utcoffset() == timedelta(0)
     observed(
         "attributes",
         {
@@ -45,9 +47,14 @@ def test_job_of_a_plain_call(rq, queue, observed):
 def test_a_fetched_job_equals_the_enqueued_one(rq, queue, connection):
     job = queue.enqueue(jobs.add, 1, y=2)
     again = rq.Job.fetch(job.id, connection=connection)
-    assert again == job and hash(again) == hash(job)
-    assert again.args == (1,) and again.kwargs == {"y": 2} and again.enqueued_at == job.enqueued_at
-    assert again.created_at == job.created_at and again.origin == "default" and again.timeout == 180
+    assert again == job
+    assert hash(again) == hash(job)
+    assert again.args == (1,)
+    assert again.kwargs == {"y": 2}
+    assert again.enqueued_at == job.enqueued_at
+    assert again.created_at == job.created_at
+    assert again.origin == "default"
+    assert again.timeout == 180
 
 
 def test_texts_of_job_and_queue(rq, queue, observed):
@@ -126,7 +133,9 @@ def test_timeout_is_an_argument_of_the_function_in_enqueue(queue, observed):
 
 def test_explicit_args_and_kwargs(queue):
     job = queue.enqueue(jobs.shape, args=(1, 2), kwargs={"timeout": 3, "meta": 4}, job_timeout=9)
-    assert job.args == (1, 2) and job.kwargs == {"timeout": 3, "meta": 4} and job.timeout == 9
+    assert job.args == (1, 2)
+    assert job.kwargs == {"timeout": 3, "meta": 4}
+    assert job.timeout == 9
     assert queue.enqueue(jobs.shape, kwargs={"a": 1}).kwargs == {"a": 1}
 
 
@@ -305,7 +314,8 @@ def test_enqueue_many_with_dependencies_reorders_its_answer(rq, queue, burst, ob
 
 
 def test_enqueue_many_of_nothing(queue):
-    assert queue.enqueue_many([]) == [] and queue.count == 0
+    assert queue.enqueue_many([]) == []
+    assert queue.count == 0
 
 
 def test_prepare_data_fields(rq, observed):
@@ -332,7 +342,8 @@ def test_job_class_of_the_queue(rq, connection):
 
     queue = rq.Queue("own", connection=connection, job_class=Own)
     job = queue.enqueue(jobs.nothing)
-    assert type(job) is Own and type(queue.fetch_job(job.id)) is Own
+    assert type(job) is Own
+    assert type(queue.fetch_job(job.id)) is Own
     assert type(queue.jobs[0]) is Own
 
 
@@ -340,4 +351,5 @@ def test_job_class_of_the_queue(rq, connection):
 def test_values_survive_the_way_there_and_back(queue, burst, value):
     job = queue.enqueue(jobs.echo, value)
     burst()
-    assert job.return_value() == value and type(job.return_value()) is type(value)
+    assert job.return_value() == value
+    assert type(job.return_value()) is type(value)

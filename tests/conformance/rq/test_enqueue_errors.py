@@ -141,7 +141,7 @@ def test_job_without_connection(rq, observed):
 
 
 def test_async_keyword_is_an_old_name(rq, connection, observed):
-    with pytest.warns(DeprecationWarning) as caught:
+    with pytest.warns(DeprecationWarning, match="deprecated") as caught:
         queue = rq.Queue("old", connection=connection, **{"async": False})
     observed("words", str(caught[0].message))
     observed("is_async", queue.is_async)
@@ -150,7 +150,7 @@ def test_async_keyword_is_an_old_name(rq, connection, observed):
 @pytest.mark.parametrize("option", ["on_success", "on_failure", "on_stopped"])
 def test_bare_callbacks_are_an_old_form(rq, queue, observed, option):
     callback = getattr(jobs, option)
-    with pytest.warns(DeprecationWarning) as caught:
+    with pytest.warns(DeprecationWarning, match="deprecated") as caught:
         job = queue.enqueue(jobs.nothing, **{option: callback})
     observed("words", str(caught[0].message))
     kind = {"on_success": "success", "on_failure": "failure", "on_stopped": "stopped"}[option]
@@ -183,5 +183,8 @@ def test_enqueue_at_wants_a_datetime(queue, observed):
 def test_a_worker_wants_queues(rq, connection, observed):
     observed("number", outcome(lambda: rq.SimpleWorker([3], connection=connection)))
     observed(
-        "no connection", outcome(lambda: rq.SimpleWorker(["x"]) and "made"), shim="returned 'made'", row="rq-no-connection"
+        "no connection",
+        outcome(lambda: rq.SimpleWorker(["x"]) and "made"),
+        shim="returned 'made'",
+        row="rq-no-connection",
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+import pytest
+
 from . import jobs
 from .watch import outcome
 
@@ -26,7 +28,8 @@ def test_an_execution(rq, queue, worker, connection, observed):
     observed("ids", [job.get_executions() == [execution], job.execution_registry.get_execution_ids() == [execution.id]])
     assert execution.composite_key == f"J:{execution.id}"
     again = rq.Execution.fetch(execution.id, "J", connection=connection)
-    assert again == execution and again.created_at == execution.created_at
+    assert again == execution
+    assert again.created_at == execution.created_at
 
 
 def test_missing_execution(rq, connection, observed):
@@ -64,6 +67,7 @@ def test_abandoned_job(rq, queue, worker, observed):
     observed("type", job.latest_result().type.name)
 
 
+@pytest.mark.rq212("rq212-abandoned-trace")
 def test_abandoned_job_calls_its_callback(rq, queue, worker, observed):
     job = queue.enqueue(jobs.nothing, on_failure=rq.Callback(only_kind))
     begin(rq, queue, worker, job)

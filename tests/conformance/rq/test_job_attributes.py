@@ -30,7 +30,8 @@ def test_fetch_many_keeps_order_and_gives_none(rq, queue, connection):
 
 def test_id_is_made_when_asked_for(rq, connection):
     job = rq.Job(connection=connection)
-    assert job.id == job.id and len(job.id) == 36
+    assert job.id == job.id
+    assert len(job.id) == 36
     job.id = "own"
     assert job.id == "own"
 
@@ -64,7 +65,10 @@ def test_keys_are_strings(rq, connection, observed):
 
 def test_equality_is_by_class_and_id(rq, connection):
     one, same, other = (rq.Job(name, connection=connection) for name in ("x", "x", "y"))
-    assert one == same and hash(one) == hash(same) and one != other and one != "x"
+    assert one == same
+    assert hash(one) == hash(same)
+    assert one != other
+    assert one != "x"
 
     class Own(rq.Job):
         pass
@@ -108,7 +112,8 @@ def test_set_status_and_its_properties(rq, queue, connection, observed, name):
 
 def test_job_status_values(rq, observed):
     observed("values", sorted(status.value for status in rq.JobStatus if "_" not in status.value))
-    assert rq.JobStatus("queued") is rq.JobStatus.QUEUED and isinstance(rq.JobStatus.QUEUED, str)
+    assert rq.JobStatus("queued") is rq.JobStatus.QUEUED
+    assert isinstance(rq.JobStatus.QUEUED, str)
 
 
 @pytest.mark.rq212("rq212-statuses")
@@ -178,7 +183,9 @@ def test_held_job_is_not_refreshed_by_itself(rq, queue, burst, observed):
     observed("stale", [job.worker_name, job.started_at, job.ended_at])
     observed("asked", [job.get_status().value, job.return_value()])
     job.refresh()
-    assert job.worker_name and job.started_at.tzinfo is timezone.utc and job.ended_at >= job.started_at
+    assert job.worker_name
+    assert job.started_at.tzinfo is timezone.utc
+    assert job.ended_at >= job.started_at
 
 
 def test_position(queue, observed):
@@ -200,11 +207,11 @@ def test_old_names_warn(queue, burst, observed):
     failed = queue.enqueue(jobs.boom)
     burst()
     job.refresh()
-    with pytest.warns(DeprecationWarning) as caught:
+    with pytest.warns(DeprecationWarning, match="deprecated") as caught:
         value = job.result
     observed("result", [value, str(caught[0].message)])
     failed.refresh()
-    with pytest.warns(DeprecationWarning) as caught:
+    with pytest.warns(DeprecationWarning, match="deprecated") as caught:
         text = failed.exc_info
     observed("exc_info", [text.strip().splitlines()[-1], str(caught[0].message)])
     assert text == failed.latest_result().exc_string
@@ -278,6 +285,18 @@ def test_module_functions_cancel_and_requeue(rq, queue, connection, burst, obser
 def test_to_dict_names(rq, queue, observed):
     job = queue.enqueue(jobs.add, 1, result_ttl=3, ttl=4, failure_ttl=5, meta={"m": 1})
     fields = job.to_dict()
-    known = ("created_at", "data", "origin", "description", "enqueued_at", "timeout", "result_ttl", "failure_ttl", "ttl")
+    known = (
+        "created_at",
+        "data",
+        "origin",
+        "description",
+        "enqueued_at",
+        "timeout",
+        "result_ttl",
+        "failure_ttl",
+        "ttl",
+    )
     observed("fields", [name in fields for name in (*known, "status", "meta", "started_at", "ended_at", "worker_name")])
-    observed("values", [fields["origin"], fields["timeout"], fields["result_ttl"], fields["failure_ttl"], fields["ttl"]])
+    observed(
+        "values", [fields["origin"], fields["timeout"], fields["result_ttl"], fields["failure_ttl"], fields["ttl"]]
+    )

@@ -57,10 +57,13 @@ def test_result_of_a_success(rq, queue, burst, observed):
     observed("type", [result.type.name, result.type.value, result.return_value, result.exc_string])
     observed("repr", repr(result).replace(result.id, "<id>"))
     job.refresh()
-    assert result.worker_name == job.worker_name and result.job_id == job.id
-    assert result.execution_id and result.execution_started_at <= result.execution_ended_at
+    assert result.worker_name == job.worker_name
+    assert result.job_id == job.id
+    assert result.execution_id
+    assert result.execution_started_at <= result.execution_ended_at
     number, sequence = result.id.split("-")
-    assert len(number) == 13 and sequence.isdigit()
+    assert len(number) == 13
+    assert sequence.isdigit()
 
 
 def test_result_of_a_failure(rq, queue, burst, observed):
@@ -240,7 +243,8 @@ def test_results_are_newest_first(queue, burst, observed):
 def test_job_of_another_queue_is_not_fetched(rq, queue, connection):
     other = rq.Queue("other", connection=connection)
     job = queue.enqueue(jobs.nothing)
-    assert other.fetch_job(job.id) is None and queue.fetch_job(job.id) == job
+    assert other.fetch_job(job.id) is None
+    assert queue.fetch_job(job.id) == job
     assert queue.fetch_job("none") is None
 
 

@@ -20,7 +20,9 @@ def registry(rq, kind, connection, name="default"):
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_empty_registry(rq, connection, observed, kind):
     empty = registry(rq, kind, connection)
-    observed("answers", [empty.count, len(empty), empty.get_job_ids(), empty.get_job_count(cleanup=False), "x" in empty])
+    observed(
+        "answers", [empty.count, len(empty), empty.get_job_ids(), empty.get_job_count(cleanup=False), "x" in empty]
+    )
     observed("key", empty.key)
     observed("name", empty.name)
 
@@ -203,7 +205,8 @@ def test_registry_with_its_own_job_class(rq, queue, connection, burst):
     queue.enqueue(jobs.boom, job_id="f")
     burst()
     own = rq.FailedJobRegistry(connection=connection, job_class=Own)
-    assert own.job_class is Own and type(own.requeue("f")) is Own
+    assert own.job_class is Own
+    assert type(own.requeue("f")) is Own
 
 
 def test_length_is_by_queue_name(rq, queue, connection, burst, observed):

@@ -8,7 +8,9 @@ from . import jobs
 from .watch import outcome, until
 
 
-@pytest.mark.parametrize("arguments", [(0,), (-1,), (1, -1), (1, [1, -1]), (1, None), (2, [1, 2]), (2, 5), (3,)], ids=str)
+@pytest.mark.parametrize(
+    "arguments", [(0,), (-1,), (1, -1), (1, [1, -1]), (1, None), (2, [1, 2]), (2, 5), (3,)], ids=str
+)
 def test_constructor(rq, observed, arguments):
     observed("outcome", outcome(lambda: [rq.Repeat(*arguments).times, rq.Repeat(*arguments).intervals]))
 
@@ -70,7 +72,8 @@ def test_due_repeat_runs(rq, queue, burst):
     job = queue.enqueue(jobs.say, "x", repeat=rq.Repeat(1, 1))
     burst()
     until(lambda: burst(with_scheduler=True) or len(jobs.notes()) == 2, 15)
-    assert job.get_status() == "finished" and jobs.notes() == ["x", "x"]
+    assert job.get_status() == "finished"
+    assert jobs.notes() == ["x", "x"]
 
 
 def test_repeat_goes_to_the_back(rq, queue, burst, observed):

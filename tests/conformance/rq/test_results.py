@@ -26,7 +26,8 @@ def test_history_of_a_requeued_job(queue, burst, observed):
         burst()
     results = job.results()
     observed("types", [result.type.name for result in results])
-    assert job.latest_result() == results[0] and results[0].return_value == "x"
+    assert job.latest_result() == results[0]
+    assert results[0].return_value == "x"
     assert [result.id for result in results] == sorted((result.id for result in results), reverse=True)
 
 
@@ -36,7 +37,8 @@ def test_fields_of_a_stored_result(rq, queue, burst, observed):
     job.refresh()
     result = job.latest_result()
     assert result.worker_name == job.worker_name
-    assert job.started_at <= result.execution_ended_at and abs((result.created_at - job.ended_at).total_seconds()) < 2
+    assert job.started_at <= result.execution_ended_at
+    assert abs((result.created_at - job.ended_at).total_seconds()) < 2
     observed("bool and equality", [bool(result), result == job.latest_result(), result == 3])
 
 

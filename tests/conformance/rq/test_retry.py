@@ -27,7 +27,8 @@ def test_repr(rq, observed):
 
 
 @pytest.mark.parametrize(
-    ("count", "intervals"), [(0, [1, 2, 3]), (1, [1, 2, 3]), (2, [1, 2, 3]), (5, [1, 2, 3]), (0, None), (1, []), (4, [7])]
+    ("count", "intervals"),
+    [(0, [1, 2, 3]), (1, [1, 2, 3]), (2, [1, 2, 3]), (5, [1, 2, 3]), (0, None), (1, []), (4, [7])],
 )
 def test_interval_of_a_returned_retry(rq, observed, count, intervals):
     observed("interval", rq.Retry.get_interval(count, intervals))
@@ -37,9 +38,7 @@ def test_stored_with_the_job(rq, queue, connection, observed):
     job = queue.enqueue(jobs.boom, retry=rq.Retry(3, [5, 10], enqueue_at_front=True))
     fresh = rq.Job.fetch(job.id, connection=connection)
     for name, one in (("local", job), ("stored", fresh)):
-        observed(
-            name, [one.retries_left, one.retry_intervals, one.enqueue_at_front_on_retry, one.number_of_retries]
-        )
+        observed(name, [one.retries_left, one.retry_intervals, one.enqueue_at_front_on_retry, one.number_of_retries])
 
 
 def test_a_job_without_retry(queue, observed):
@@ -83,9 +82,7 @@ def test_place_of_an_immediate_retry(rq, queue, burst, observed, front):
     observed("order", jobs.notes())
 
 
-@pytest.mark.parametrize(
-    ("maximum", "intervals"), [(3, [10, 30, 60]), (2, [10, 20, 30]), (4, [1, 2]), (2, 5)], ids=str
-)
+@pytest.mark.parametrize(("maximum", "intervals"), [(3, [10, 30, 60]), (2, [10, 20, 30]), (4, [1, 2]), (2, 5)], ids=str)
 def test_intervals_in_use(rq, queue, burst, connection, observed, maximum, intervals):
     job = queue.enqueue(jobs.boom, retry=rq.Retry(maximum, intervals))
     used = []
@@ -175,9 +172,7 @@ def test_returned_retry_with_an_interval(rq, queue, burst, logs, observed):
 
 
 def test_callbacks_of_a_returned_retry(rq, queue, burst, observed):
-    queue.enqueue(
-        jobs.ask_retry, 1, on_success=rq.Callback(jobs.on_success), on_failure=rq.Callback(jobs.on_failure)
-    )
+    queue.enqueue(jobs.ask_retry, 1, on_success=rq.Callback(jobs.on_success), on_failure=rq.Callback(jobs.on_failure))
     burst()
     observed("notes", [note if isinstance(note, str) else note["hook"] for note in jobs.notes()])
 

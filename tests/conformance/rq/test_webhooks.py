@@ -92,7 +92,9 @@ def test_get_on_success(rq, queue, burst, listener, observed):
     ]
     queue.enqueue(jobs.nothing, webhooks=hooks)
     burst()
-    observed("requests", [[method, path, headers.get("X-Own"), body] for method, path, headers, body in listener.requests])
+    observed(
+        "requests", [[method, path, headers.get("X-Own"), body] for method, path, headers, body in listener.requests]
+    )
 
 
 def test_post_on_success(rq, queue, burst, listener, observed):

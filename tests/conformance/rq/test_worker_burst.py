@@ -101,7 +101,8 @@ def test_names(rq, queue, connection, observed):
     named = rq.SimpleWorker([queue], name="bob", connection=connection)
     plain = rq.SimpleWorker([queue], connection=connection)
     observed("named", [named.name, named.key])
-    assert len(plain.name) == 32 and plain.name != rq.SimpleWorker([queue], connection=connection).name
+    assert len(plain.name) == 32
+    assert plain.name != rq.SimpleWorker([queue], connection=connection).name
     observed("prefix", rq.SimpleWorker.redis_worker_namespace_prefix)
 
 
@@ -159,7 +160,8 @@ def test_identity(queue, worker, observed):
     import socket
 
     helper = worker()
-    assert helper.pid == os.getpid() and helper.hostname == socket.gethostname()
+    assert helper.pid == os.getpid()
+    assert helper.hostname == socket.gethostname()
     assert platform.python_version() in helper.python_version
     observed("fresh", [helper.successful_job_count, helper.failed_job_count, helper.total_working_time])
     observed("current", [helper.get_current_job_id(), helper.get_current_job()])
@@ -184,7 +186,9 @@ def test_equality(rq, queue, connection, observed):
 
 def test_inheritance(rq, observed):
     observed("simple is a worker", issubclass(rq.SimpleWorker, rq.Worker))
-    observed("both are base workers", [issubclass(rq.SimpleWorker, rq.BaseWorker), issubclass(rq.Worker, rq.BaseWorker)])
+    observed(
+        "both are base workers", [issubclass(rq.SimpleWorker, rq.BaseWorker), issubclass(rq.Worker, rq.BaseWorker)]
+    )
 
 
 def test_override_of_perform_and_execute(rq, queue, connection, observed):
@@ -290,7 +294,8 @@ def test_heartbeat(queue, worker):
     before = helper.last_heartbeat
     helper.heartbeat()
     helper.refresh()
-    assert before and helper.last_heartbeat >= before
+    assert before
+    assert helper.last_heartbeat >= before
     helper.register_death()
 
 

@@ -74,6 +74,6 @@ def outcome(call: Callable[[], Any]) -> str:
     """Return what a call raised, as ``Class: text``, or ``returned <repr>``."""
     try:
         value = call()
-    except BaseException as error:  # noqa: BLE001 - the oracle's class is the observation
+    except BaseException as error:
         return f"{type(error).__name__}: {neutral(str(error))}"
     return f"returned {value!r}"
