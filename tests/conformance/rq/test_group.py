@@ -62,7 +62,6 @@ def test_expired_jobs_leave(rq, queue, connection, burst):
     group = rq.Group.create(connection=connection, name="g")
     group.enqueue_many(queue, [rq.Queue.prepare_data(jobs.nothing, job_id="a", result_ttl=1)])
     burst()
-    assert [job.id for job in group.get_jobs()] == ["a"]
     until(lambda: not group.get_jobs())
 
 

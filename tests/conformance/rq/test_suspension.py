@@ -33,7 +33,7 @@ def test_burst_worker_ends(rq, queue, connection, burst, observed):
 
 
 def test_suspension_with_an_end(rq, queue, connection, burst):
-    rq.suspend(connection, ttl=1)
+    rq.suspend(connection, ttl=2)
     assert rq.is_suspended(connection)
     until(lambda: not rq.is_suspended(connection))
     queue.enqueue(jobs.say, "x")
