@@ -313,3 +313,9 @@ def test_signal_names(rq, observed):
 
 def test_channel_name(rq, observed):
     observed("template", rq.module("command").PUBSUB_CHANNEL_TEMPLATE)
+
+
+def test_stop_requests_of_an_idle_worker(rq, queue, connection, logs, observed):
+    helper = rq.SimpleWorker([queue], name="W", connection=connection)
+    observed("warm", outcome(lambda: helper.request_stop(signal.SIGINT, None)).split(":")[0])
+    observed("lines", logs.having("shut down"))

@@ -61,7 +61,7 @@ def test_a_group_whose_jobs_are_gone(rq, queue, connection, observed):
 def test_expired_jobs_leave(rq, queue, connection, burst):
     group = rq.Group.create(connection=connection, name="g")
     group.enqueue_many(queue, [rq.Queue.prepare_data(jobs.nothing, job_id="a", result_ttl=1)])
-    burst()
+    assert burst()
     until(lambda: not group.get_jobs())
 
 
