@@ -13,13 +13,16 @@ process along is marked so, and the rest of the file runs in the next process.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 import venv
 from pathlib import Path
+from typing import IO
 
 from . import network
 from .scoreboard import HERE, Outcome, classes, expected, judge, not_counted, regressions, render
@@ -58,6 +61,20 @@ def check(interpreter: str, real: bool) -> None:
         raise SystemExit(f"{interpreter} has {' and '.join(found)}: the shim's run needs an environment without them")
 
 
+def run_group(command: list[str], folder: Path, variables: dict[str, str], log: IO[str]) -> str:
+    """Run pytest as the head of a process group, end the whole group, and say how it ended."""
+    process = subprocess.Popen(command, cwd=folder, env=variables, stdout=log, stderr=log, start_new_session=True)
+    try:
+        process.wait(timeout=FILE_SECONDS)
+        return "ended its process"
+    except subprocess.TimeoutExpired:
+        return f"hung the file for {FILE_SECONDS} s"
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
 def run_file(interpreter: str, folder: Path, name: str, real: bool) -> dict[str, Outcome]:
     """Run one test file to its end, in as many processes as that takes."""
     outcomes: dict[str, Outcome] = {}
@@ -77,11 +94,7 @@ def run_file(interpreter: str, folder: Path, name: str, real: bool) -> dict[str,
         done.write_text("\n".join(outcomes))
         before = len(outcomes)
         with open(folder / f"{name}.log", "a", encoding="utf-8") as log:
-            try:
-                subprocess.run(command, cwd=folder, env=variables, stdout=log, stderr=log, timeout=FILE_SECONDS)
-                ending = "ended its process"
-            except subprocess.TimeoutExpired:
-                ending = f"hung the file for {FILE_SECONDS} s"
+            ending = run_group(command, folder, variables, log)
         running = None
         collected: list[str] = []
         for line in report.read_text(encoding="utf-8").splitlines():

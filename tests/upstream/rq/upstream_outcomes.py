@@ -8,6 +8,7 @@ that were dealt with in an earlier run of the same file. Loaded by name from the
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,12 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     if report.when == "teardown":
         outcome, why = _verdict.pop(node_id, ("passed", ""))
         _write({"id": node_id, "outcome": outcome, "why": why})
+
+
+def pytest_unconfigure() -> None:
+    """End the worker processes that a failed test has left, which Python would wait for at its exit."""
+    for child in multiprocessing.active_children():
+        child.kill()
 
 
 def pytest_collectreport(report: pytest.CollectReport) -> None:
