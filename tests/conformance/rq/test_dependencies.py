@@ -307,3 +307,17 @@ def test_job_without_dependencies(queue, observed):
     job = queue.enqueue(jobs.nothing)
     observed("answers", [job.dependency, job.dependency_ids, job.dependent_ids, job.fetch_dependencies()])
     observed("met", job.dependencies_are_met())
+
+
+@pytest.mark.rq212("rq212-cancel-pipeline")
+def test_cancel_with_a_pipeline_does_not_release_the_child(queue, connection, observed):
+    parent = queue.enqueue(jobs.nothing)
+    child = queue.enqueue(jobs.nothing, depends_on=parent)
+    with connection.pipeline() as pipe:
+        pipe.watch(parent.dependents_key)
+        parent.cancel(enqueue_dependents=True, pipeline=pipe)
+        pipe.execute()
+    observed("statuses", [parent.get_status().value, child.get_status().value])
+    observed("ready", queue.ready_job_registry.get_job_ids(cleanup=False) == [child.id])
+    queue.ready_job_registry.cleanup()
+    observed("after the maintenance", [child.get_status().value, queue.job_ids == [child.id]])

@@ -300,3 +300,10 @@ def test_to_dict_names(rq, queue, observed):
     observed(
         "values", [fields["origin"], fields["timeout"], fields["result_ttl"], fields["failure_ttl"], fields["ttl"]]
     )
+
+
+@pytest.mark.rq212("rq212-perform-ttl")
+def test_perform_by_hand_leaves_the_life_time(queue, connection, observed):
+    job = queue.enqueue(jobs.nothing, ttl=100)
+    job.perform()
+    observed("limited", connection.ttl(job.key) > 0)

@@ -221,6 +221,24 @@ def test_override_of_perform_and_execute(rq, queue, connection, observed):
     observed("calls", calls)
 
 
+@pytest.mark.rq212("rq212-overrides")
+def test_what_the_override_points_are_given(rq, queue, connection, observed):
+    seen = []
+
+    class Own(rq.SimpleWorker):
+        def perform_job(self, job, queue, execution):
+            seen.append(["perform_job", execution.job_id])
+            return super().perform_job(job, queue, execution)
+
+        def handle_job_success(self, job, queue, execution):
+            seen.append(["handle_job_success", execution.job_id])
+            return super().handle_job_success(job, queue, execution)
+
+    queue.enqueue(jobs.nothing, job_id="J")
+    Own([queue], connection=connection).work(burst=True)
+    observed("seen", seen)
+
+
 def test_module_patch_of_perform_job_is_seen(rq, queue, connection, monkeypatch):
     seen = []
     base = rq.module("worker").BaseWorker
