@@ -365,3 +365,9 @@ def a_set() -> set[int]:
 def same(first: list[int], second: list[list[int]]) -> bool:
     """Return whether two arguments share an object."""
     return second[0] is first
+
+
+def say_retry(word: str, maximum: int) -> Any:
+    """Note a word and ask to be retried, each time."""
+    note(word)
+    return names().Retry(max=maximum)
