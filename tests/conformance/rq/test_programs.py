@@ -18,6 +18,11 @@ from .watch import outcome
 PROGRAMS = 100
 STEPS = 14
 QUEUES = ("high", "low")
+RQ212 = dict.fromkeys((4, 20, 34, 43, 44, 58, 59, 61, 68), "rq212-allow-failure-met")
+RQ212 |= dict.fromkeys((9, 18, 27, 39, 57, 81), "rq212-retry-front")
+SEEDS = [
+    pytest.param(seed, marks=[pytest.mark.rq212(RQ212[seed])] if seed in RQ212 else []) for seed in range(PROGRAMS)
+]
 
 
 class Program:
@@ -114,7 +119,7 @@ class Program:
         return [job.get_status().value, job.retries_left, job.repeats_left, job.number_of_retries, results]
 
 
-@pytest.mark.parametrize("seed", range(PROGRAMS))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_program(rq, connection, observed, seed):
     program = Program(rq, connection, seed)
     for _ in range(STEPS):
