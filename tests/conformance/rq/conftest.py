@@ -42,6 +42,7 @@ LOGGERS = ("rq.worker", "rq.job", "rq.queue", "rq.scheduler", "rq.cron", "rq.web
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marks of this suite."""
     config.addinivalue_line("markers", "rq212(row): rq 2.12 answers otherwise; the row of differences.md says how")
+    config.addinivalue_line("markers", "oracle_only(row): what the shim cannot do; the row of differences.md says why")
     config.addinivalue_line(
         "markers", "shim_only(row): what rq does not have; the row of differences.md gives the reason"
     )
@@ -54,10 +55,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         item.add_marker(pytest.mark.filterwarnings(LISTENER_OF_A_REFUSED_WORKER))
     marked = [(item, mark) for item in here for mark in item.iter_markers("rq212")]
     for item in here:
-        for mark in item.iter_markers("shim_only"):
-            marked.append((item, mark))
-            if SIDE == "oracle":
-                item.add_marker(pytest.mark.skip(reason=f"the shim's own: {mark.args[0]}"))
+        for side, other in (("shim", "oracle"), ("oracle", "shim")):
+            for mark in list(item.iter_markers(f"{side}_only")):
+                marked.append((item, mark))
+                if other == SIDE:
+                    item.add_marker(pytest.mark.skip(reason=f"the {side}'s own: {mark.args[0]}"))
     if not marked:
         return
     rows = difference_rows(Path(config.rootpath))

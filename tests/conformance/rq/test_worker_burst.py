@@ -8,8 +8,6 @@ import time
 
 import pytest
 
-from tests.conformance.recording import SIDE
-
 from . import jobs
 from .watch import outcome, until
 
@@ -317,7 +315,7 @@ def test_heartbeat(queue, worker):
     helper.register_death()
 
 
-@pytest.mark.skipif(SIDE == "shim", reason="the shim has no process of its own that a job could end")
+@pytest.mark.oracle_only("rq-process-exit")
 def test_a_job_that_ends_its_process(rq, queue, connection, observed):
     job = queue.enqueue(jobs.end_process, 7, on_failure=rq.Callback(jobs.on_failure))
     rq.Worker([queue], connection=connection).work(burst=True)
