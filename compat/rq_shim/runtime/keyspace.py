@@ -9,18 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
+from .errors import ResponseError
 from . import clock
 from .expiry import Expiry
 from .scored import ScoredSet
 from .values import HashValue, ListValue, SetValue, TextValue
 
-__all__ = ["Keyspace", "WrongKind"]
+__all__ = ["Keyspace"]
 
 V = TypeVar("V")
-
-
-class WrongKind(Exception):
-    """The key holds another kind of value."""
 
 
 MESSAGE = "WRONGTYPE Operation against a key holding the wrong kind of value"
@@ -57,7 +54,7 @@ class Keyspace:
         """The value if it is of that kind; None if there is none."""
         value = self.get(key)
         if value is not None and getattr(value, "kind", "zset") != kind:
-            raise WrongKind(MESSAGE)
+            raise ResponseError(MESSAGE)
         return value
 
     def _make(self, key: str, kind: str, make: Callable[[], V]) -> V:
@@ -96,6 +93,11 @@ class Keyspace:
         else:
             del self.values[key]
         return existed
+
+    def forget(self, key: str) -> None:
+        """Lets go of an emptied sorted set that nobody holds on to."""
+        self.persist(key)
+        self.values.pop(key, None)
 
     def expire(self, key: str, at: float) -> bool:
         """The key ends at that time; True when that is the first of all."""

@@ -11,12 +11,13 @@ from datetime import datetime
 from typing import Any
 
 
+__all__ = ["ABSENT", "Call", "JobRecord", "ResultRecord", "is_plain", "new_hex", "new_id", "plain_call"]
+
 PLAIN = frozenset({str, int, float, bool, bytes, type(None), complex})
 """Types whose values need no copy."""
 
 ABSENT: Any = None
 """The payload of a record of which only fields were written, never a whole job."""
-
 
 
 class Call:
@@ -95,6 +96,28 @@ class JobRecord:
     def get(self, name: str) -> Any:
         """A rare field, or None."""
         return None if self.more is None else self.more.get(name)
+
+
+class ResultRecord:
+    """One entry of a job's results. `value` is plain, or bytes of the serializer when `packed`."""
+
+    __slots__ = ("ended_at", "exc_string", "execution_id", "ms", "packed", "seq", "started_at", "type", "value", "worker_name")
+
+    def __init__(self, type: int, value: Any, packed: bool, exc_string: str | None, worker_name: str) -> None:
+        self.type = type
+        self.value = value
+        self.packed = packed
+        self.exc_string = exc_string
+        self.worker_name = worker_name
+        self.ms = 0
+        self.seq = 0
+        self.execution_id: str | None = None
+        self.started_at: datetime | None = None
+        self.ended_at: datetime | None = None
+
+    @property
+    def id(self) -> str:
+        return f"{self.ms}-{self.seq}"
 
 
 _hex_pool: list[str] = []

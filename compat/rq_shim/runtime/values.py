@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from .errors import DataError
+
 __all__ = ["HashValue", "ListValue", "SetValue", "TextValue", "inward"]
-
-
-class DataError(Exception):
-    """Replaced by `connections.DataError` for users; a value that a key cannot hold."""
 
 
 def inward(value: object) -> str:
@@ -22,17 +20,13 @@ def inward(value: object) -> str:
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value).decode("utf-8", "surrogateescape")
     if isinstance(value, bool):
-        raise DataError(
-            "Invalid input of type: 'bool'. Convert to a bytes, string, int or float first."
-        )
+        raise DataError("Invalid input of type: 'bool'. Convert to a bytes, string, int or float first.")
     if isinstance(value, str):
         # Members of a str Enum stand for their value.
         return str.__str__(value)
     if isinstance(value, (int, float)):
         return repr(value)
-    raise DataError(
-        f"Invalid input of type: '{type(value).__name__}'. Convert to a bytes, string, int or float first."
-    )
+    raise DataError(f"Invalid input of type: '{type(value).__name__}'. Convert to a bytes, string, int or float first.")
 
 
 class TextValue:
