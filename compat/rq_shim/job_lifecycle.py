@@ -19,9 +19,13 @@ def call_exception_handlers(handlers: Iterable[Callable[..., Any]], job: Any, *e
             break
 
 
+_PACKAGE = __name__.rpartition(".")[0]
+
+
 def format_exc_info(exc_info: Any) -> str:
-    """The traceback as text."""
-    return "".join(traceback.format_exception(*exc_info))
+    """The traceback as text; RQ's own exceptions by the names that programs look for."""
+    text = "".join(traceback.format_exception(*exc_info))
+    return text.replace(f"{_PACKAGE}.exceptions.", "rq.exceptions.").replace(f"{_PACKAGE}.timeouts.", "rq.timeouts.")
 
 
 def record_job_failure(job: Any, exc_string: str, pipeline: Any = None) -> None:

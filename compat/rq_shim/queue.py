@@ -16,7 +16,7 @@ from functools import total_ordering
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .callbacks import execute_failure_callback, execute_success_callback
-from .connections import implicit_connection
+from .connections import client_of, implicit_connection
 from .defaults import DEFAULT_RESULT_TTL, RQ_KEY_PREFIX
 from .exceptions import DequeueTimeout, DuplicateJobError, NoSuchJobError
 from .job import Job, JobStatus
@@ -461,7 +461,9 @@ class Queue(QueueInfo):
 
     def run_sync(self, job: Any) -> Any:
         """Runs a job here and now, with its callbacks."""
-        job.prepare_for_execution("sync")
+        # Only here, not in the store: to others a sync job stays queued until it has ended.
+        with client_of(self.connection).pipeline() as unused:
+            job.prepare_for_execution("sync", unused)
         try:
             job = self.run_job(job)
         except BaseException:

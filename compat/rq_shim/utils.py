@@ -143,7 +143,7 @@ def import_attribute(name: str) -> Any:
     try:
         return getattr(owner, rest[-1])
     except AttributeError:
-        raise ValueError(f"Invalid attribute name: {name}") from None
+        raise ValueError(f"Invalid attribute name: {name if len(rest) > 1 else rest[-1]}") from None
 
 
 def _import_class(name: str, kind: str, base: Callable[[], type]) -> Any:

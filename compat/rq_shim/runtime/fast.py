@@ -15,7 +15,8 @@ from typing import Any
 from ..serializers import DefaultSerializer
 from . import clock
 from .lines import LANES, NORMAL, run_entry
-from .records import Call, JobRecord, PLAIN, new_id
+from .records import PLAIN, Call, JobRecord, new_id
+from .store import store_of
 
 __all__ = ["enqueue", "is_ordinary", "lane", "lane_of", "priority_for", "remember_originals"]
 
@@ -80,7 +81,7 @@ def enqueue(queue: Any, func: Any, args: tuple[Any, ...]) -> Any:
     module = func.__module__
     if module == "__main__":
         return None
-    store = queue.connection._brokerless_store
+    store = store_of(queue.connection)
     line = store.line(queue._key)
     if line.engine.closed:
         return None

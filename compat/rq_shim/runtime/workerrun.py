@@ -130,6 +130,8 @@ class WorkerRun(WorkerInfo):
         self._call_handler(self.handle_job_success, job=job, queue=queue, execution=execution)
         job.send_webhooks(JobStatus.FINISHED)
         self.log.info("Worker %s: %s: %s (%s)", self.name, green(job.origin), blue("Job OK"), job.id)
+        if return_value is not None:
+            self.log.debug("Worker %s: result: %r", self.name, return_value)
         if self.log_result_lifespan:
             self._log_lifespan(job)
 
