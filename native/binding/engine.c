@@ -173,6 +173,8 @@ static void engine_dealloc(PyObject *self) {
     EngineObject *engine = (EngineObject *)self;
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
+    if (engine->weakrefs != NULL)
+        PyObject_ClearWeakRefs(self);
     (void)engine_clear_refs(self);
     Py_CLEAR(engine->task_type);
     PyMem_Free(bl_load_relaxed(&engine->hooks));
@@ -407,6 +409,16 @@ static PyObject *engine_discard(PyObject *self, PyObject *unused) {
     return PyLong_FromLong(count);
 }
 
+static PyObject *engine_reserve_memory(PyObject *self, PyObject *arg) {
+    EngineObject *engine = (EngineObject *)self;
+    size_t bytes = PyLong_AsSize_t(arg);
+    if (PyErr_Occurred() || bl_engine_fork_check(engine) < 0)
+        return NULL;
+    if (bl_pool_reserve(bl_core_pool(engine->core), bytes / sizeof(bl_slot)) != BL_OK)
+        return bl_raise(BL_NOMEM, "the memory could not be reserved");
+    Py_RETURN_NONE;
+}
+
 static PyObject *engine_now(PyObject *self, PyObject *unused) {
     (void)unused;
     if (!ready((EngineObject *)self))
@@ -496,6 +508,8 @@ static PyMethodDef engine_methods[] = {
     {"extend", bl_engine_extend, METH_VARARGS, NULL},
     {"interrupt", bl_engine_interrupt, METH_VARARGS, NULL},
     {"abandon", bl_engine_abandon, METH_O, NULL},
+    {"reserve_memory", engine_reserve_memory, METH_O,
+     PyDoc_STR("reserve_memory(bytes) -> None: have so much memory for tasks ready before they come.")},
     {"now", engine_now, METH_NOARGS, NULL},
     {"set_now", engine_set_now, METH_O, NULL},
     {"get", bl_engine_get, METH_O, NULL},
@@ -528,6 +542,11 @@ static PyGetSetDef engine_getset[] = {
     {NULL, NULL, NULL, NULL, NULL},
 };
 
+static PyMemberDef engine_members[] = {
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(EngineObject, weakrefs), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
 static PyType_Slot engine_slots[] = {
     {Py_tp_doc, "The core of an engine; brokerless.engine.Engine is what to use."},
     {Py_tp_init, engine_init},
@@ -537,6 +556,7 @@ static PyType_Slot engine_slots[] = {
     {Py_tp_clear, engine_clear_refs},
     {Py_tp_methods, engine_methods},
     {Py_tp_getset, engine_getset},
+    {Py_tp_members, engine_members},
     {0, NULL},
 };
 

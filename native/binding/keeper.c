@@ -16,7 +16,7 @@ PyObject *bl_engine_keeper_wait(PyObject *self, PyObject *args, PyObject *kwargs
     if (span == -1 || bl_engine_fork_check(engine) < 0)
         return NULL;
     bl_core *core = engine->core;
-    int64_t now = bl_core_now(core);
+    int64_t now = bl_now();
     Py_BEGIN_ALLOW_THREADS
     (void)bl_core_keeper_wait(core, span > BL_NEVER - now ? BL_NEVER : now + span);
     Py_END_ALLOW_THREADS

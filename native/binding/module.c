@@ -123,7 +123,7 @@ static int make_helpers(void) {
     PyObject *globals = PyDict_New();
     PyObject *result = globals != NULL ? PyRun_String("def noop():\n    pass\n"
                                                       "names = frozenset(('priority', 'delay_ms', 'max_retries', 'timeout_ms', 'expires_ms',"
-                                                      " 'compile_to_c', 'tags', 'metadata', 'schedule'))\n",
+                                                      " 'compile_to_c', 'tags', 'metadata', 'retry_stuck', 'schedule'))\n",
                                                       Py_file_input, globals, globals)
                                        : NULL;
     if (result != NULL) {
@@ -177,7 +177,8 @@ PyMODINIT_FUNC PyInit__engine(void) {
     PyObject *module = PyModule_Create(&module_definition);
     if (module == NULL)
         return NULL;
-    if (intern_strings() < 0 || make_helpers() < 0 || make_errors(module) < 0 || make_types(module) < 0 ||
+    if (intern_strings() < 0 || make_helpers() < 0 || PyModule_AddObjectRef(module, "OPTION_NAMES", bl_option_names) < 0 ||
+        make_errors(module) < 0 || make_types(module) < 0 ||
         make_constants(module) < 0) {
         Py_DECREF(module);
         return NULL;

@@ -25,6 +25,7 @@ from .states import (
     Closed,
     QueueFull,
     current,
+    memory_stats,
     set_errors,
 )
 from .task import Task
@@ -43,5 +44,6 @@ __all__ = [
     "QueueFull",
     "Task",
     "current",
+    "memory_stats",
     "set_errors",
 ]

@@ -65,6 +65,12 @@ class Queue:
             waiting.extend(task for task in lane if task.state == QUEUED)
         return waiting
 
+    def clear(self) -> None:
+        self.front.clear()
+        for lane in self.lanes:
+            lane.clear()
+        self.live = [0] * len(self.lanes)
+
     def count(self) -> int:
         return sum(self.live)
 

@@ -35,11 +35,11 @@ OPTION_NAMES = frozenset(
 NEVER = float("inf")
 
 
-class QueueFull(Exception):  # noqa: N818 - part of the interface
+class QueueFull(Exception):
     """A bounded lane has no room."""
 
 
-class Closed(Exception):  # noqa: N818 - part of the interface
+class Closed(Exception):
     """The engine accepts no more work."""
 
 
@@ -68,14 +68,19 @@ errors = _Errors()
 
 def set_errors(
     *,
-    QueueFull: type[Exception] | None = None,  # noqa: N803
-    EngineShutdown: type[Exception] | None = None,  # noqa: N803
+    QueueFull: type[Exception] | None = None,
+    EngineShutdown: type[Exception] | None = None,
 ) -> None:
     """Register the public exception classes that the core raises from now on."""
     if QueueFull is not None:
         errors.queue_full = QueueFull
     if EngineShutdown is not None:
         errors.closed = EngineShutdown
+
+
+def memory_stats() -> dict[str, Any]:
+    """Where the memory comes from: the interpreter, which counts nothing for us."""
+    return {"allocator": "python", "has_jemalloc": False, "in_use": 0, "jemalloc_allocated": 0}
 
 
 class ThreadState(threading.local):

@@ -31,25 +31,25 @@ def _is_plain(func: Any) -> bool:
 class Submitting(Ending):
     def set_defaults(self, *, lane: int, limit: int, timeout: float | None, options: Any, queue: int) -> None:
         """What add_task() and submit() use."""
-        found = self._a_queue(queue)
-        self._check_lane(found, lane)
-        self._lane, self._limit, self._timeout = lane, int(limit), timeout
-        self._options, self._queue = options, queue
+        found = self._c_a_queue(queue)
+        self._c_check_lane(found, lane)
+        self._c_lane, self._c_limit, self._c_timeout = lane, int(limit), timeout
+        self._c_options, self._c_queue = options, queue
 
     def submit(self, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Task:
         """The default queue and lane, no bound, no time limit; every keyword goes to the function."""
-        return self.enqueue(func, args, kwargs or None, queue=self._queue, lane=self._lane)
+        return self.enqueue(func, args, kwargs or None, queue=self._c_queue, lane=self._c_lane)
 
     def add_task(self, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Task:
         """The defaults as set; options beyond a plain `priority` are the Python half's."""
-        lane = self._lane
+        lane = self._c_lane
         if kwargs and not OPTION_NAMES.isdisjoint(kwargs):
             priority = kwargs.get("priority")
             if not isinstance(priority, int) or isinstance(priority, bool):
                 return self._add_with_options(func, args, kwargs)
             if not OPTION_NAMES.isdisjoint(name for name in kwargs if name != "priority"):
                 return self._add_with_options(func, args, kwargs)
-            if not 0 <= priority < len(self._queues[self._queue].lanes):
+            if not 0 <= priority < len(self._c_queues[self._c_queue].lanes):
                 return self._add_with_options(func, args, kwargs)
             lane = int(priority)
             kwargs = {name: value for name, value in kwargs.items() if name != "priority"}
@@ -61,15 +61,15 @@ class Submitting(Ending):
             func,
             args,
             kwargs or None,
-            queue=self._queue,
+            queue=self._c_queue,
             lane=lane,
-            timeout=self._timeout,
-            limit=self._limit if lane else 0,
-            options=self._options,
+            timeout=self._c_timeout,
+            limit=self._c_limit if lane else 0,
+            options=self._c_options,
         )
 
     def _add_with_options(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Task:
-        priority = kwargs.pop("priority", self._lane)
+        priority = kwargs.pop("priority", self._c_lane)
         wrong = OPTION_NAMES.intersection(kwargs)
         if wrong:
             raise TypeError(f"the core takes no {', '.join(sorted(wrong))}")
@@ -77,32 +77,30 @@ class Submitting(Ending):
             func,
             args,
             kwargs,
-            queue=self._queue,
+            queue=self._c_queue,
             lane=priority,
-            timeout=self._timeout,
-            limit=self._limit if priority else 0,
-            options=self._options,
+            timeout=self._c_timeout,
+            limit=self._c_limit if priority else 0,
+            options=self._c_options,
         )
 
     @staticmethod
-    def _check_lane(queue: Queue, lane: int) -> None:
+    def _c_check_lane(queue: Queue, lane: int) -> None:
         if not isinstance(lane, int) or not 0 <= lane < len(queue.lanes):
             raise ValueError(f"no lane {lane!r} in queue {queue.index}, it has {len(queue.lanes)}")
 
-    def _ready_to_submit(self) -> None:
-        if self._forked_pending:
-            self._first_use()
+    def _c_ready_to_submit(self) -> None:
         if self.closed:
             raise errors.closed("the engine is shut down")
-        if not self._started:
-            with self._lock:
-                if self._started:
+        if not self._c_started:
+            with self._c_lock:
+                if self._c_started:
                     return
-                self._started = True
+                self._c_started = True
             try:
                 self._start()
             except BaseException:
-                self._started = False
+                self._c_started = False
                 raise
 
     def enqueue(
@@ -125,41 +123,41 @@ class Submitting(Ending):
     ) -> Task:
         if not callable(func):
             raise TypeError(f"the task must be callable, not {func!r}")
-        where = self._a_queue(queue)
-        self._check_lane(where, lane)
+        where = self._c_a_queue(queue)
+        self._c_check_lane(where, lane)
         lane = int(lane)
-        self._ready_to_submit()
+        self._c_ready_to_submit()
         variables = contextvars.copy_context() if context else None
         if not variables:
             variables = None
         delayed = delay is not None and delay > 0
         while True:
-            with self._lock:
+            with self._c_lock:
                 checkpoint()
                 if self.closed:
                     raise errors.closed("the engine is shut down")
                 if not limit or delayed or where.live[lane] < limit:
                     now = self.now()
-                    task = self._make(
+                    task = self._c_make(
                         (func, args, kwargs, lane, delay, expires, timeout, options, extra, queue), now, keep, variables
                     )
                     if delayed:
                         return task
                     where.push(task, front)
-                    idle = self._wake(where, 1, lane == 0)
+                    idle = self._c_wake(where, 1, lane == 0)
                     break
             self._full(queue, lane, 1)
         if (lane == 0 and not idle) or where.on_push is not None:
-            self._after_push(where, idle, lane == 0)
+            self._c_after_push(where, idle, lane == 0)
         return task
 
-    def _make(self, item: Sequence[Any], now: float, keep: bool, variables: contextvars.Context | None) -> Task:
+    def _c_make(self, item: Sequence[Any], now: float, keep: bool, variables: contextvars.Context | None) -> Task:
         """The task, known and timed, in no lane yet. The lock is held."""
         func, args, kwargs, lane, delay, expires, timeout, options, extra, queue = item
-        id = self._next_id
+        id = self._c_next_id
         due = now + delay if delay is not None and delay > 0 else None
         expiry = None if expires is None else now + expires
-        task = self._task_type(
+        task = self._c_task_type(
             self,
             id,
             func,
@@ -176,23 +174,23 @@ class Submitting(Ending):
             due,
             expiry,
         )
-        self._next_id = id + 1
-        self._tasks[id] = task
-        self._outstanding += 1
-        self._submitted += 1
-        self._submit_rate.add(now)
+        self._c_next_id = id + 1
+        self._c_tasks[id] = task
+        self._c_outstanding += 1
+        self._c_submitted += 1
+        self._c_submit_rate.add(now)
         if due is not None:
-            self._schedule(task, due)
+            self._c_schedule(task, due)
         elif expiry is not None:
-            self._schedule(task, expiry)
+            self._c_schedule(task, expiry)
         return task
 
     def enqueue_many(self, items: Sequence[Any], *, limit: int) -> list[Task]:
         """All of them or none, with one wake-up."""
-        checked = [self._check_item(item) for item in items]
+        checked = [self._c_check_item(item) for item in items]
         if not checked:
             return []
-        self._ready_to_submit()
+        self._c_ready_to_submit()
         rooms: dict[tuple[int, int], int] = {}
         for item in checked:
             if not (item[4] is not None and item[4] > 0):
@@ -200,54 +198,58 @@ class Submitting(Ending):
                 rooms[where] = rooms.get(where, 0) + 1
         variables = contextvars.copy_context() or None
         while True:
-            with self._lock:
+            with self._c_lock:
                 checkpoint()
                 if self.closed:
                     raise errors.closed("the engine is shut down")
-                full = self._first_full(rooms, limit)
+                full = self._c_first_full(rooms, limit)
                 if full is None:
-                    tasks, pushed = self._push_many(checked, variables)
+                    tasks, pushed = self._c_push_many(checked, variables)
                     break
             self._full(*full)
         for queue, idle, first_lane in pushed:
-            self._after_push(queue, idle, first_lane)
+            self._c_after_push(queue, idle, first_lane)
         return tasks
 
-    def _check_item(self, item: Any) -> tuple[Any, ...]:
+    def _c_check_item(self, item: Any) -> tuple[Any, ...]:
         if not isinstance(item, tuple):
-            item = self._plain_item(item) or self._batch_item(item)
+            item = self._c_plain_item(item) or self._batch_item(item)
         if not isinstance(item, tuple) or len(item) != 10:
             raise TypeError(f"a batch item must be a tuple of 10, not {item!r}")
         func, args, kwargs, lane, delay, expires, timeout, options, extra, queue = item
         if not callable(func):
             raise TypeError(f"the task must be callable, not {func!r}")
-        self._check_lane(self._a_queue(queue), lane)
+        self._c_check_lane(self._c_a_queue(queue), lane)
         return func, tuple(args), kwargs or None, int(lane), delay, expires, timeout, options, extra, queue
 
-    def _plain_item(self, item: Any) -> tuple[Any, ...] | None:
+    def _c_plain_item(self, item: Any) -> tuple[Any, ...] | None:
         """A dict of func, args, kwargs and priority that needs no look from the Python half, as a tuple."""
         if type(item) is not dict or not item.keys() <= {"func", "args", "kwargs", "priority"}:
             return None
         func, args, kwargs = item.get("func"), item.get("args", ()), item.get("kwargs", _NO_KEYWORDS)
-        lane = item.get("priority", self._lane)
+        lane = item.get("priority", self._c_lane)
         if not _is_plain(func) or type(args) is not tuple or type(kwargs) is not dict:
             return None
-        if not isinstance(lane, int) or isinstance(lane, bool) or not 0 <= lane < len(self._queues[self._queue].lanes):
+        if (
+            not isinstance(lane, int)
+            or isinstance(lane, bool)
+            or not 0 <= lane < len(self._c_queues[self._c_queue].lanes)
+        ):
             return None
-        return func, args, kwargs or None, int(lane), None, None, self._timeout, self._options, None, self._queue
+        return func, args, kwargs or None, int(lane), None, None, self._c_timeout, self._c_options, None, self._c_queue
 
     def _batch_item(self, item: Any) -> tuple[Any, ...]:
         """The tuple for an item that is neither one nor a plain dict; the Python half knows more kinds."""
         raise TypeError(f"a batch item is a tuple, or a dict of func, args, kwargs and priority, not {item!r}")
 
-    def _first_full(self, rooms: dict[tuple[int, int], int], limit: int) -> tuple[int, int, int] | None:
+    def _c_first_full(self, rooms: dict[tuple[int, int], int], limit: int) -> tuple[int, int, int] | None:
         if limit:
             for (queue, lane), count in rooms.items():
-                if lane and self._queues[queue].live[lane] + count > limit:
+                if lane and self._c_queues[queue].live[lane] + count > limit:
                     return queue, lane, count
         return None
 
-    def _push_many(
+    def _c_push_many(
         self, items: Iterable[tuple[Any, ...]], variables: contextvars.Context | None
     ) -> tuple[list[Task], list[tuple[Queue, bool, bool]]]:
         """The lock is held."""
@@ -255,15 +257,15 @@ class Submitting(Ending):
         tasks = []
         touched: dict[int, list[int]] = {}
         for item in items:
-            task = self._make(item, now, True, variables)
+            task = self._c_make(item, now, True, variables)
             tasks.append(task)
             if task.state == QUEUED:
-                self._queues[task.queue].push(task, False)
+                self._c_queues[task.queue].push(task, False)
                 counts = touched.setdefault(task.queue, [0, 0])
                 counts[0] += 1
                 counts[1] += task.lane == 0
         pushed = []
         for index, (count, first) in touched.items():
-            queue = self._queues[index]
-            pushed.append((queue, self._wake(queue, count, first > 0), first > 0))
+            queue = self._c_queues[index]
+            pushed.append((queue, self._c_wake(queue, count, first > 0), first > 0))
         return tasks, pushed

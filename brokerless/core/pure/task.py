@@ -89,7 +89,7 @@ class Task:
         self.error: BaseException | None = None
         self.run_seconds: float | None = None
         self.cancel_requested = False
-        self._home: str = engine._prefix
+        self._home: str = engine._c_prefix
         self._keep = keep
         self._context = context
         self._created = now
@@ -112,33 +112,33 @@ class Task:
 
     @property
     def created_at(self) -> float:
-        return self._created + self.engine._epoch
+        return self._created + self.engine._c_epoch
 
     @property
     def started_at(self) -> float | None:
-        return None if self._started is None else self._started + self.engine._epoch
+        return None if self._started is None else self._started + self.engine._c_epoch
 
     @property
     def completed_at(self) -> float | None:
-        return None if self._completed is None else self._completed + self.engine._epoch
+        return None if self._completed is None else self._completed + self.engine._c_epoch
 
     @property
     def due_at(self) -> float | None:
         due = self._due
-        return None if due is None or self.state != DELAYED else due + self.engine._epoch
+        return None if due is None or self.state != DELAYED else due + self.engine._c_epoch
 
     def wait(self, timeout: float | None = None) -> bool:
         """Until the task is over; False when `timeout` seconds passed before."""
         if self.state >= COMPLETED:
             return True
-        if self._home != self.engine._prefix:
+        if self._home != self.engine._c_prefix:
             raise RuntimeError(
                 f"task {self.id} was submitted by the parent process and never ends in this one: submit it again here"
             )
         deadline = None if timeout is None else monotonic() + timeout
         over = threading.Lock()
         over.acquire()
-        with self.engine._lock:
+        with self.engine._c_lock:
             if self.state >= COMPLETED:
                 return True
             if self._waiters is None:
@@ -153,18 +153,18 @@ class Task:
                     left = deadline - monotonic()
         finally:
             if self.state < COMPLETED:
-                with self.engine._lock:
+                with self.engine._c_lock:
                     if self._waiters is not None and over in self._waiters:
                         self._waiters.remove(over)
         return self.state >= COMPLETED
 
     def withdraw(self) -> bool:
         """DELAYED or QUEUED becomes CANCELLED; its callbacks run here. False when it runs or is over."""
-        return self.engine._cancel(self, expired=False)
+        return self.engine._c_cancel(self, expired=False)
 
     def request_cancel(self) -> bool:
         """Ask a task that is not over to stop; it sees the flag if it looks."""
-        with self.engine._lock:
+        with self.engine._c_lock:
             checkpoint()
             if self.state >= COMPLETED:
                 return False
@@ -173,7 +173,7 @@ class Task:
 
     def add_callback(self, callback: Any) -> bool:
         """Keep `callback` for the end; False when the task is over, the caller then runs it itself."""
-        with self.engine._lock:
+        with self.engine._c_lock:
             checkpoint()
             if self.state >= COMPLETED:
                 return False
@@ -194,25 +194,32 @@ class Task:
         """This running attempt becomes CANCELLED."""
         return self._end(attempt, CANCELLED, None, None)
 
+    def hold(self, attempt: int) -> bool:
+        """This running attempt loses its number: what its thread still does cannot end the task any more."""
+        with self.engine._c_lock:
+            checkpoint()
+            if self.state != RUNNING or self.attempt != attempt:
+                return False
+            self.attempt = attempt + 1
+            return True
+
     def failed_attempt(self, attempt: int, error: BaseException) -> bool:
         """This running attempt failed; the engine decides whether there is another one."""
-        if self.state != RUNNING or self.attempt != attempt:
-            return False
         worker = local.worker
         if worker is None:
-            return self.engine._attempt_failed(self, attempt, error, None)
+            return self.engine._c_attempt_failed(self, attempt, error, None)
         worker.shield += 1
         try:
-            return self.engine._attempt_failed(self, attempt, error, None)
+            return self.engine._c_attempt_failed(self, attempt, error, None)
         finally:
             worker.shield -= 1
 
     def _end(self, attempt: int, state: int, value: Any, error: BaseException | None) -> bool:
         worker = local.worker
         if worker is None:
-            return self.engine._settle(self, attempt, state, value, error, None)
+            return self.engine._c_settle(self, attempt, state, value, error, None)
         worker.shield += 1
         try:
-            return self.engine._settle(self, attempt, state, value, error, None)
+            return self.engine._c_settle(self, attempt, state, value, error, None)
         finally:
             worker.shield -= 1

@@ -30,61 +30,59 @@ _Expired = list["tuple[Task, list[Any] | None]"]
 
 class Working(Ending):
     def add_worker(self, group: int) -> int:
-        if self._forked_pending:
-            self._first_use()
-        with self._lock:
+        with self._c_lock:
             checkpoint()
-            worker = self._new_worker(self._a_group(group))
-            self._workers[worker.id] = worker
+            worker = self._c_new_worker(self._c_a_group(group))
+            self._c_workers[worker.id] = worker
             return worker.id
 
-    def _new_worker(self, group: Group | None) -> Worker:
+    def _c_new_worker(self, group: Group | None) -> Worker:
         """The lock is held."""
-        if self._free_ids:
-            id = heappop(self._free_ids)
+        if self._c_free_ids:
+            id = heappop(self._c_free_ids)
         else:
-            id = self._worker_ids
-            self._worker_ids += 1
-        aging = self._aging if group is not None and not group.reserve else 0
+            id = self._c_worker_ids
+            self._c_worker_ids += 1
+        aging = self._c_aging if group is not None and not group.reserve else 0
         return Worker(id, group, self.now(), aging)
 
     def work(self, worker: int) -> None:
         """A thread's main loop: until stop_worker(), stop(), or close() and empty lanes."""
-        record = self._workers.get(worker)
+        record = self._c_workers.get(worker)
         if record is None or record.thread_id is not None:
             raise ValueError(f"no free worker {worker!r}")
         record.thread_id = threading.get_ident()
         before = local.worker
         local.worker = record
         try:
-            while contextvars.Context().run(self._loop, record):
+            while contextvars.Context().run(self._c_loop, record):
                 pass
         finally:
             local.worker = before
-            with self._lock:
-                if self._workers.get(worker) is record:
-                    self._free_id(record)
+            with self._c_lock:
+                if self._c_workers.get(worker) is record:
+                    self._c_free_id(record)
                 group = record.group
                 if group is not None:
                     if record in group.sleepers:
                         group.sleepers.remove(record)
-                    self._hand_on(group.queues)
+                    self._c_hand_on(group.queues)
 
-    def _loop(self, worker: Worker) -> bool:
+    def _c_loop(self, worker: Worker) -> bool:
         """Until the worker leaves (False), or a task has left context variables behind (True)."""
-        while self._workers.get(worker.id) is worker:
+        while self._c_workers.get(worker.id) is worker:
             expired: _Expired = []
-            with self._lock:
-                task = self._take(worker, expired)
+            with self._c_lock:
+                task = self._c_take(worker, expired)
                 if task is None and not expired:
-                    if self._leaves(worker):
+                    if self._c_leaves(worker):
                         return False
                     if worker.group is not None:
                         worker.group.sleepers.append(worker)
             for dead, callbacks in expired:
-                self._follow_up(dead, callbacks)
+                self._c_follow_up(dead, callbacks)
             if task is not None:
-                self._perform(worker, task)
+                self._c_perform(worker, task)
                 task = None
                 if contextvars.copy_context():
                     return True
@@ -92,15 +90,15 @@ class Working(Ending):
                 worker.park.acquire()
         return False
 
-    def _leaves(self, worker: Worker) -> bool:
-        if worker.stop or worker.abandoned or self._stopping:
+    def _c_leaves(self, worker: Worker) -> bool:
+        if worker.stop or worker.abandoned or self._c_stopping:
             return True
         return self.closed and (worker.group is None or not worker.group.has_work())
 
     def stop_worker(self, worker: int) -> None:
-        with self._lock:
+        with self._c_lock:
             checkpoint()
-            record = self._workers.get(worker)
+            record = self._c_workers.get(worker)
             if record is None:
                 return
             record.stop = True
@@ -110,18 +108,18 @@ class Working(Ending):
 
     # Taking; the lock is held.
 
-    def _take(self, worker: Worker, expired: _Expired) -> Task | None:
+    def _c_take(self, worker: Worker, expired: _Expired) -> Task | None:
         """Claim the next task of this worker's queues; it counts as begun."""
         group = worker.group
-        if group is None or group.paused or worker.stop or worker.abandoned or self._stopping:
+        if group is None or group.paused or worker.stop or worker.abandoned or self._c_stopping:
             return None
         lowest = worker.left == 1
-        task = self._take_from(group.order(), lowest, group.reserve, expired)
+        task = self._c_take_from(group.order(), lowest, group.reserve, expired)
         if task is not None and worker.left:
-            worker.left = self._aging if lowest else worker.left - 1
+            worker.left = self._c_aging if lowest else worker.left - 1
         return task
 
-    def _take_from(self, queues: Sequence[Queue], lowest: bool, only_first: bool, expired: _Expired) -> Task | None:
+    def _c_take_from(self, queues: Sequence[Queue], lowest: bool, only_first: bool, expired: _Expired) -> Task | None:
         for queue in queues:
             while True:
                 task = queue.pop(lowest, only_first)
@@ -129,10 +127,10 @@ class Working(Ending):
                     break
                 if task._expires is not None and task.attempt == 0:
                     if task._expires <= self.now():
-                        self._strike_taken(task, expired=True)
-                        expired.append((task, self._over(task, CANCELLED)))
+                        self._c_strike_taken(task, expired=True)
+                        expired.append((task, self._c_over(task, CANCELLED)))
                         continue
-                    self._timers.remove(task)
+                    self._c_timers.remove(task)
                 task.state = RUNNING
                 task.attempt += 1
                 return task
@@ -140,43 +138,43 @@ class Working(Ending):
 
     # Running.
 
-    def _perform(self, worker: Worker, task: Task) -> None:
+    def _c_perform(self, worker: Worker, task: Task) -> None:
         """Run a claimed task on the calling thread."""
-        queue = self._queues[task.queue]
+        queue = self._c_queues[task.queue]
         attempt = task.attempt
         outer = local.task
-        with self._lock:
+        with self._c_lock:
             now = self.now()
             worker.task, worker.attempt, worker.busy = task, attempt, True
             worker.started = task._started = now
             worker.closing = worker.interrupted = False
-            self._wait_times[min(task.lane, 3)].add(now - task._ready)
+            self._c_wait_times[min(task.lane, 3)].add(now - task._ready)
             if task.timeout:
                 worker.deadline = now + task.timeout
-                if worker.deadline < self._keeper_until:
-                    self._keeper.notify_all()
+                if worker.deadline < self._c_keeper_until:
+                    self._c_keeper.notify_all()
         local.task = task
         if queue.on_start is not None:
-            self._hook(queue.on_start, task)
+            self._c_hook(queue.on_start, task)
         try:
-            self._call(worker, task, queue)
+            self._c_call(worker, task, queue)
         finally:
             local.task = outer
         value, worker.value = worker.value, None
         error, worker.error = worker.error, None
-        with self._lock:
+        with self._c_lock:
             now = self.now()
             spent = now - worker.started
             worker.busy_seconds += spent
-            self._busy_seconds += spent
-            self._run_times.add(spent)
+            self._c_busy_seconds += spent
+            self._c_run_times.add(spent)
             worker.task, worker.busy, worker.deadline = None, False, NEVER
         if error is not None:
-            self._attempt_failed(task, attempt, error, worker)
+            self._c_attempt_failed(task, attempt, error, worker)
         elif value is not DEFERRED:
-            self._settle(task, attempt, COMPLETED, value, None, worker)
+            self._c_settle(task, attempt, COMPLETED, value, None, worker)
 
-    def _call(self, worker: Worker, task: Task, queue: Queue) -> None:
+    def _c_call(self, worker: Worker, task: Task, queue: Queue) -> None:
         """Call the function; the outcome is left in the record.
 
         At most two interrupts can land after `closing` is set (one that was pending, one that was being sent), each
@@ -204,17 +202,17 @@ class Working(Ending):
                     except BaseException as error:
                         worker.closing = True
                         worker.error = error
-                    self._shut(worker)
+                    self._c_shut(worker)
                 except BaseException:
-                    self._shut(worker)
+                    self._c_shut(worker)
             except BaseException:
-                self._shut(worker)
+                self._c_shut(worker)
         except BaseException:
-            self._shut(worker)
+            self._c_shut(worker)
 
-    def _shut(self, worker: Worker) -> None:
+    def _c_shut(self, worker: Worker) -> None:
         """No interrupt can be sent after this, and none is pending."""
-        with self._lock:
+        with self._c_lock:
             worker.open = False
             if worker.interrupted:
                 _clear_exc(threading.get_ident(), None)
@@ -223,9 +221,9 @@ class Working(Ending):
         """Raise `exc` in the thread of this worker, if the task's own code runs there and it is this attempt."""
         if not (isinstance(exc, type) and issubclass(exc, BaseException)):
             raise TypeError(f"the exception must be a class, not {exc!r}")
-        with self._lock:
+        with self._c_lock:
             checkpoint()
-            record = self._workers.get(worker) or self._performers.get(worker)
+            record = self._c_workers.get(worker) or self._c_performers.get(worker)
             if record is None or record.task is not task or record.attempt != attempt:
                 return False
             if not record.open or record.closing or record.shield or record.thread_id is None:
@@ -235,9 +233,9 @@ class Working(Ending):
 
     def abandon(self, worker: int) -> bool:
         """Its thread is stuck: it leaves when it returns."""
-        with self._lock:
+        with self._c_lock:
             checkpoint()
-            record = self._workers.get(worker)
+            record = self._c_workers.get(worker)
             if record is None or not record.busy:
                 return False
             record.abandoned = True
@@ -247,9 +245,7 @@ class Working(Ending):
 
     def claim(self, queues: Sequence[int], timeout: float | None = 0) -> Task | None:
         """Take and claim one task; waits up to `timeout` seconds for one (None: until there is one)."""
-        if self._forked_pending:
-            self._first_use()
-        wanted = [self._a_queue(index) for index in queues]
+        wanted = [self._c_a_queue(index) for index in queues]
         deadline = None if timeout is None else time.monotonic() + timeout
         outer = local.worker
         if outer is not None:
@@ -258,87 +254,85 @@ class Working(Ending):
             while True:
                 expired: _Expired = []
                 claimer = None
-                with self._lock:
+                with self._c_lock:
                     checkpoint()
-                    task = self._take_from(wanted, False, False, expired)
+                    task = self._c_take_from(wanted, False, False, expired)
                     left = None if deadline is None else deadline - time.monotonic()
                     if task is None and not expired:
                         if self.closed or (left is not None and left <= 0):
                             return None
                         claimer = ([queue.index for queue in wanted], threading.Lock())
                         claimer[1].acquire()
-                        self._claimers.append(claimer)
+                        self._c_claimers.append(claimer)
                 for dead, callbacks in expired:
-                    self._follow_up(dead, callbacks)
+                    self._c_follow_up(dead, callbacks)
                 if task is not None:
                     return task
                 if claimer is not None:
-                    self._await_push(claimer, left, wanted)
+                    self._c_await_push(claimer, left, wanted)
         finally:
             if outer is not None:
                 outer.shield -= 1
 
-    def _await_push(self, claimer: tuple[list[int], threading.Lock], left: float | None, wanted: list[Queue]) -> None:
+    def _c_await_push(self, claimer: tuple[list[int], threading.Lock], left: float | None, wanted: list[Queue]) -> None:
         try:
             claimer[1].acquire(timeout=-1 if left is None else min(left, threading.TIMEOUT_MAX))
         except BaseException:
-            with self._lock:
-                if claimer not in self._claimers:
-                    self._hand_on(wanted)  # it was woken for something that it will not take
+            with self._c_lock:
+                if claimer not in self._c_claimers:
+                    self._c_hand_on(wanted)  # it was woken for something that it will not take
             raise
         finally:
-            with self._lock:
-                if claimer in self._claimers:
-                    self._claimers.remove(claimer)
+            with self._c_lock:
+                if claimer in self._c_claimers:
+                    self._c_claimers.remove(claimer)
 
     def perform(self, task: Task) -> None:
         """Run a claimed task here."""
         if task.state != RUNNING:
             raise ValueError(f"{task!r} was not claimed")
-        record = self._performer()
+        record = self._c_performer()
         try:
-            self._perform(record, task)
+            self._c_perform(record, task)
         finally:
-            self._dismiss(record)
+            self._c_dismiss(record)
 
     def run_until_empty(self, queues: Sequence[int] | None = None, max_tasks: int | None = None) -> int:
         """Run what waits in these queues (None: the default one) here until nothing does; the count of attempts."""
-        if self._forked_pending:
-            self._first_use()
-        wanted = [self._a_queue(index) for index in ([self._queue] if queues is None else queues)]
+        wanted = [self._c_a_queue(index) for index in ([self._c_queue] if queues is None else queues)]
         count = 0
-        record = self._performer()
+        record = self._c_performer()
         try:
             while max_tasks is None or count < max_tasks:
                 expired: _Expired = []
-                with self._lock:
-                    task = self._take_from(wanted, False, False, expired)
+                with self._c_lock:
+                    task = self._c_take_from(wanted, False, False, expired)
                 for dead, callbacks in expired:
-                    self._follow_up(dead, callbacks)
+                    self._c_follow_up(dead, callbacks)
                 if task is None:
                     break
-                self._perform(record, task)
+                self._c_perform(record, task)
                 count += 1
         finally:
-            self._dismiss(record)
+            self._c_dismiss(record)
         return count
 
-    def _performer(self) -> Worker:
+    def _c_performer(self) -> Worker:
         outer = local.worker
         if outer is not None:
             outer.shield += 1  # what this thread runs now is not the outer task's own code
-        with self._lock:
-            record = self._new_worker(None)
+        with self._c_lock:
+            record = self._c_new_worker(None)
             record.thread_id = threading.get_ident()
-            self._performers[record.id] = record
+            self._c_performers[record.id] = record
         record.outer = outer
         local.worker = record
         return record
 
-    def _dismiss(self, record: Worker) -> None:
-        with self._lock:
-            if self._performers.get(record.id) is record:
-                self._free_id(record)
+    def _c_dismiss(self, record: Worker) -> None:
+        with self._c_lock:
+            if self._c_performers.get(record.id) is record:
+                self._c_free_id(record)
         outer = local.worker = record.outer
         if outer is not None:
             outer.shield -= 1

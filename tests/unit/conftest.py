@@ -1,0 +1,65 @@
+"""Fixtures of the engine's unit tests: a bare core with its threads, and the thread check for every test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from brokerless import BackgroundTasks, Engine
+from tests.unit.rig import SOON, Rig
+
+
+@pytest.fixture(autouse=True)
+def _threads_end(no_thread_leak: None) -> None:
+    return
+
+
+@pytest.fixture
+def rig(_threads_end: None) -> Iterator[Rig]:
+    """One core engine with one queue of four lanes and one group; no thread until start()."""
+    with Rig() as made:
+        yield made
+
+
+@pytest.fixture
+def make_rig(_threads_end: None) -> Iterator[Callable[..., Rig]]:
+    """The same with arguments for the engine."""
+    rigs: list[Rig] = []
+
+    def make(**arguments: Any) -> Rig:
+        rigs.append(Rig(**arguments))
+        return rigs[-1]
+
+    yield make
+    for made in rigs:
+        made.close()
+
+
+@pytest.fixture
+def make_tasks(_threads_end: None) -> Iterator[Callable[..., BackgroundTasks]]:
+    """BackgroundTasks with arguments; shut down at the end of the test."""
+    made: list[BackgroundTasks] = []
+
+    def make(workers: int | None = 2, **arguments: Any) -> BackgroundTasks:
+        made.append(BackgroundTasks(workers, **arguments))
+        return made[-1]
+
+    yield make
+    for tasks in made:
+        tasks.shutdown(timeout=SOON, cancel_pending=True)
+
+
+@pytest.fixture
+def tasks(make_tasks: Callable[..., BackgroundTasks]) -> BackgroundTasks:
+    """Two workers, everything else as it comes."""
+    return make_tasks()
+
+
+@pytest.fixture
+def engine(_threads_end: None) -> Iterator[Engine]:
+    """What the shims stand on, empty."""
+    made = Engine(name="test")
+    yield made
+    made.shut_down(True, SOON, True)
