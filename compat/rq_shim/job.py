@@ -157,6 +157,10 @@ def _callback(given: Any, word: str) -> Callback:
     return Callback(given)
 
 
+_SEQUENCES = (list, tuple, type(None))
+_MAPPINGS = (dict, type(None))
+
+
 class Job(JobOutcome):
     """Made by `Queue.enqueue`, `Job.create` or `Job.fetch`."""
 
@@ -204,6 +208,8 @@ class Job(JobOutcome):
         webhooks: Sequence[Webhook] | None = None,
     ) -> Any:
         """A job that is not stored yet: `save()` and `queue.enqueue_job()` are the caller's."""
+        if connection is None and not (isinstance(args, _SEQUENCES) and isinstance(kwargs, _MAPPINGS)):
+            raise TypeError("args has to be a list or tuple, kwargs a dict")
         job = cls(connection=connection, serializer=serializer)
         if id is not None:
             job.id = id

@@ -57,7 +57,9 @@ class PipelineCommands:
         self._seen: dict[str, int] = {}
 
     def _add(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Queues an operation of the shim; it waits also while keys are watched."""
+        """Queues an operation of the shim; it waits also while keys are watched, and ends that phase."""
+        if self.watching:
+            self.explicit_transaction = True
         self.command_stack.append((func, args, kwargs))
         return self
 
@@ -65,7 +67,8 @@ class PipelineCommands:
         """A command: at once while keys are watched and `multi()` has not been called."""
         if self.watching and not self.explicit_transaction:
             return func(*args, **kwargs)
-        return self._add(func, args, kwargs)
+        self.command_stack.append((func, args, kwargs))
+        return self
 
     def __len__(self) -> int:
         return len(self.command_stack)

@@ -8,6 +8,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
+
+import brokerless
 
 PRELUDE = """
 import sys
@@ -17,9 +20,12 @@ from brokerless.compat import alias, install, installed, uninstall
 
 def run(program: str) -> str:
     """What a program prints that has the aliases' module at hand."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    home = Path(brokerless.__file__).parent.parent
+    environment = {**os.environ, "PYTHONPATH": str(home)}
+    command = [sys.executable, "-c", PRELUDE + program]
+    # from the package's own home: the checkout's folder has a `brokerless` without its compat part
     done = subprocess.run(
-        [sys.executable, "-c", PRELUDE + program], env=environment, capture_output=True, text=True, timeout=50, check=False
+        command, cwd=home, env=environment, capture_output=True, text=True, timeout=50, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
