@@ -136,7 +136,7 @@ class Queue(QueueInfo):
         self.death_penalty_class = death_penalty_class
         self.serializer = resolve_serializer(serializer)
         self.redis_server_version: Any = None
-        self._autostart = autorun.wanted(autostart)
+        self._autostart = autorun.wanted(self._store, self._key, autostart)
         self._max_length = max_length
         if max_length is not None:
             self._store.line(self._key).limit = max_length

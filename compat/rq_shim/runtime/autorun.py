@@ -38,10 +38,14 @@ def configure(
             _settings[name] = value
 
 
-def wanted(given: bool | None) -> bool:
-    """Whether threads are to work on a queue: as given, else as configured, else as the environment says."""
+def wanted(store: Store, key: str, given: bool | None) -> bool:
+    """Whether threads are to work on a queue: as given here or for an earlier object of the same queue (workers make
+    objects of their own to queue retries and dependents), else as the environment says, else as configured."""
     if given is not None:
+        store.chosen[key] = given
         return given
+    if key in store.chosen:
+        return store.chosen[key]
     environment = os.environ.get("BROKERLESS_AUTOSTART")
     if environment is not None:
         return environment.strip().lower() not in _OFF

@@ -43,6 +43,8 @@ class Store:
         self.waiters: dict[str, list[Callable[[], Any]]] = {}
         self.workers: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
         self.autorun: Any = None
+        self.chosen: dict[str, bool] = {}
+        """Queue keys whose `autostart` was given."""
         self.client: Any = None
         self.space = Keyspace(self._view)
         self._last_ms = 0
