@@ -14,10 +14,17 @@ from collections.abc import Iterable
 from types import ModuleType
 from typing import Any
 
-__all__ = ["ALIASES", "AlreadyImported", "ShimFinder", "install", "installed", "uninstall"]
+__all__ = ["ALIASES", "ON_REQUEST", "AlreadyImported", "ShimFinder", "install", "installed", "uninstall"]
 
-ALIASES = {"celery": f"{__package__}.celery_shim", "rq": f"{__package__}.rq_shim"}
+ALIASES = {
+    "celery": f"{__package__}.celery_shim",
+    "rq": f"{__package__}.rq_shim",
+    "redis": f"{__package__}.rq_shim.redis",
+}
 """Public package → shim."""
+
+ON_REQUEST = frozenset({"redis"})
+"""Never among the defaults: a program may use the real redis-py for something else than RQ."""
 
 
 class AlreadyImported(RuntimeError):
@@ -85,12 +92,19 @@ def installed() -> list[str]:
     return [finder.public for finder in _finders()]
 
 
-def install(*names: str) -> None:
+def install(*names: str, redis: bool = False) -> None:
     """Make ``import celery`` / ``import rq`` (or those named) resolve to the shims; nothing happens the second time.
+
+    ``redis=True`` also serves ``import redis`` where redis-py is not installed; a real connection is accepted by the
+    shim anyway. Naming ``"redis"`` puts the stand-in before an installed redis-py.
 
     Raises AlreadyImported if the real package is loaded already: call this first, or use ``python -m brokerless run``.
     """
-    wanted = names or tuple(name for name in ALIASES if importlib.util.find_spec(ALIASES[name]) is not None)
+    wanted = names or tuple(
+        name for name in ALIASES if name not in ON_REQUEST and importlib.util.find_spec(ALIASES[name]) is not None
+    )
+    if redis and "redis" not in wanted and not _is_there("redis"):
+        wanted += ("redis",)
     for name in wanted:
         if name not in ALIASES:
             raise ValueError(f"{name!r} has no shim; known are {', '.join(ALIASES)}")
@@ -100,6 +114,11 @@ def install(*names: str) -> None:
     for name in wanted:
         if name not in installed():
             sys.meta_path.insert(0, ShimFinder(name, ALIASES[name]))
+
+
+def _is_there(name: str) -> bool:
+    """Whether a package is loaded or installed; a module without a spec, as tests put there, counts as loaded."""
+    return name in sys.modules or importlib.util.find_spec(name) is not None
 
 
 def _refuse_real(name: str) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 __all__ = ["VERSIONS", "ShimDistribution", "answers"]
 
-VERSIONS = {"celery": "5.7.0", "rq": "3.0.0"}
+VERSIONS = {"celery": "5.7.0", "rq": "3.0.0", "redis": "5.0.0"}
 """Kept here as well as in the shims, so that listing distributions loads neither."""
 
 

@@ -1,6 +1,7 @@
 """pytest plugin: ``-p brokerless.compat.pytest_alias`` installs the aliases before any conftest is loaded.
 
-Workers do not start by themselves under it: tests start them, as they would with a broker.
+``redis`` is the stand-in too where redis-py is not installed. Workers do not start by themselves under it: tests start
+them, as they would with a broker.
 """
 
 from __future__ import annotations
@@ -10,4 +11,4 @@ import os
 from .alias import install
 
 os.environ.setdefault("BROKERLESS_AUTOSTART", "0")
-install()
+install(redis=True)

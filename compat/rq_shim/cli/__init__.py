@@ -1,0 +1,20 @@
+"""RQ's command line. Needs the package `click`, which RQ needs too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["cron", "info", "main", "worker"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        try:
+            from . import workers
+            from .cli import info, main
+            from .cli_cron import cron
+        except ImportError as error:
+            raise AttributeError(f"{name}: {error}") from error
+        globals().update(main=main, info=info, worker=workers.worker, cron=cron)
+        return globals()[name]
+    raise AttributeError(name)

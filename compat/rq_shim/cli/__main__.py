@@ -1,0 +1,6 @@
+"""`python -m brokerless.compat.rq_shim.cli`."""
+
+from . import main
+
+if __name__ == "__main__":
+    main()

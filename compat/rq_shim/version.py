@@ -1,0 +1,3 @@
+"""The release of RQ that this package answers for."""
+
+VERSION = "3.0.0"
