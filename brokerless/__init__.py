@@ -1,0 +1,1 @@
+"""brokerless: background tasks inside the process that uses them."""
