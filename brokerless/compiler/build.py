@@ -16,7 +16,6 @@ from .cache import Cache, key_of
 from .errors import BuildError, Refused
 from .loader import Library
 from .program import Program, unit
-from .source import unwrap
 from .toolchain import Toolchain
 from .types import Signature
 from .variant import Variant
@@ -79,13 +78,17 @@ class Builder:
         """Many functions in one C file: a compiler start costs more than a function. All or nothing."""
         started = time.perf_counter()
         programs = [Program(func, signature, f"f{index}") for index, (func, signature) in enumerate(jobs)]
+        return self.load(programs, started)
+
+    def load(self, programs: Sequence[Program], started: float | None = None) -> list[Variant]:
+        """Programs with different prefixes as one file, each as a variant."""
+        started = time.perf_counter() if started is None else started
         made = unit(programs)
         library, cached = self.library(made.text)
         milliseconds = (time.perf_counter() - started) * 1000.0
         variants = []
-        for index, ((func, _), entry) in enumerate(zip(jobs, made.entries)):
-            plain: Any = unwrap(func)
-            variant = Variant(plain, entry, library, index)
+        for index, (program, entry) in enumerate(zip(programs, made.entries)):
+            variant = Variant(program.func, entry, library, index)
             variant.milliseconds = milliseconds
             variant.cached = cached
             variant.text = made.text

@@ -144,12 +144,11 @@ def _on_yield() -> None:
     watcher.resume_ticking()
 
 
-def _on_error(kind: object, error: BaseException, trace: object) -> bool:
+def _on_error(kind: object, error: BaseException, trace: object) -> None:
     """A signal handler raised: the native call ends and raises the same."""
     control = local.control
     control.error = error
     control.record.word = STOP
-    return True
 
 
 _YIELD_CALLBACK = ffi.callback("void(*)(void)", _on_yield, onerror=_on_error)

@@ -94,7 +94,8 @@ class FunctionEmitter:
                 params.append(f"brl_seq v_{self._id(name)} BRL_UNUSED")
             else:
                 params.append(f"{ctype(kind)} p_{self._id(name)} BRL_UNUSED")
-        self.header = f"static {self.return_ctype()} {self.cname}({', '.join(params)})"
+        # Walks of a loop body that were taken back may have asked for functions that nothing calls in the end.
+        self.header = f"BRL_HELPER {self.return_ctype()} {self.cname}({', '.join(params)})"
         declared = [f"    {_declaration(name)}" for name in sorted(self._used)] + [f"    {temp}" for temp in self._temps]
         guard = ["    BRL_POLL(c);"]
         if self.recursive:

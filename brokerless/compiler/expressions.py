@@ -305,6 +305,7 @@ def _power_of_two(name: str, left: Val, right: Val) -> Val | None:
         return None
     if name == "mod":
         return Val(f"({as_int(left)} & {base - 1})", INT)
-    return Val(f"({as_int(left)} >> {base.bit_length() - 1})", INT)
+    # A literal or a comparison alone would be a C int, too narrow for the shift.
+    return Val(f"((i64)({as_int(left)}) >> {base.bit_length() - 1})", INT)
 
 

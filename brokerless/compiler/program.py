@@ -6,6 +6,7 @@ one number that is hardly ever a result (``SENTINEL``, or nan for a float) says 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,6 +67,7 @@ class Program:
         source = self._source(func)
         if len(source.params) != len(signature):
             raise Refused(f"it takes {len(source.params)} arguments, not {len(signature)}", source.node.lineno)
+        self.func = source.func
         self.guards.watch_function(source.func)
         self._root = self._make(source, signature)
         self._settle()
@@ -179,7 +181,7 @@ class Program:
         return entry, text
 
 
-def unit(programs: list[Program]) -> Unit:
+def unit(programs: Sequence[Program]) -> Unit:
     """Several programs as one C file with a table of their entry points."""
     sizes = sorted({size for program in programs for size in program.tuples})
     parts = [header()]
