@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import platform
 import sys
 import threading
@@ -9,20 +10,23 @@ import time
 import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import toolchain as toolchains
 from .cache import Cache, key_of
 from .errors import BuildError, Refused
-from .loader import Library
 from .program import Program, unit
 from .toolchain import Toolchain
 from .types import Signature
-from .variant import Variant
+
+if TYPE_CHECKING:
+    from .loader import Library
+    from .variant import Variant
 
 # Part of every cache key: raise it when the same C text would have to be built differently.
 FORMAT = "1"
 NO_COMPILER = "no C compiler: set BROKERLESS_CC, or install one or the extra brokerless[compiler]"
+NO_CFFI = "cffi is not installed: install the extra brokerless[compiler]"
 
 
 class Builder:
@@ -40,8 +44,11 @@ class Builder:
             raise BuildError(NO_COMPILER)
         return found
 
-    def available(self) -> bool:
-        return (self._toolchain or toolchains.find()) is not None
+    def missing(self) -> str | None:
+        """What keeps anything from being compiled on this machine, or None."""
+        if importlib.util.find_spec("cffi") is None:
+            return NO_CFFI
+        return None if (self._toolchain or toolchains.find()) is not None else NO_COMPILER
 
     def key(self, text: str, toolchain: Toolchain) -> str:
         return key_of(text, toolchain.identity, " ".join(toolchain.flags), FORMAT, sys.platform, platform.machine())
@@ -52,6 +59,8 @@ class Builder:
         return self.cache.get_or_build(self.key(text, toolchain), lambda path: toolchain.compile(text, path))
 
     def library(self, text: str) -> tuple[Library, bool]:
+        from .loader import Library  # not before: it needs cffi
+
         key = self.key(text, self.toolchain())
         with self._lock:
             found = self._loaded.get(key)
@@ -82,6 +91,8 @@ class Builder:
 
     def load(self, programs: Sequence[Program], started: float | None = None) -> list[Variant]:
         """Programs with different prefixes as one file, each as a variant."""
+        from .variant import Variant
+
         started = time.perf_counter() if started is None else started
         made = unit(programs)
         library, cached = self.library(made.text)

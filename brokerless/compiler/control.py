@@ -20,12 +20,12 @@ import weakref
 from collections.abc import Iterator
 from typing import Any
 
-import cffi
+import cffi  # type: ignore[import-untyped,unused-ignore]
 
 RUN, STOP, YIELD = 0, 1, 2
 _TICK = 0.1
 
-ffi = cffi.FFI()
+ffi: Any = cffi.FFI()
 ffi.cdef(
     """
     typedef struct { int32_t word; int32_t pad; void *on_yield; } brl_control;

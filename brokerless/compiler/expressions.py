@@ -181,8 +181,8 @@ class Expressions:
             return Val(f"(!({self.condition(node.operand)}))", BOOL)
         if isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant):
             value = node.operand.value
-            if type(value) in (bool, int, float) and not (type(value) is int and value > 2**63):
-                return constant(-value)  # type: ignore[operator]
+            if isinstance(value, (int, float)) and not (type(value) is int and value > 2**63):
+                return constant(-value)
         value_ = self.scalar(node.operand)
         if not value_.mask:
             return value_

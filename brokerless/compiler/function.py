@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 from . import types
 from .errors import CompilationError, Verdict
 from .types import Signature, signature_name
-from .variant import Variant
 
 if TYPE_CHECKING:
+    from .variant import Variant
     from .tier import TaskCompiler
 
 P = ParamSpec("P")
@@ -48,7 +48,7 @@ class CompiledFunction(Generic[P, R]):
         self._fast: dict[tuple[type, ...], Callable[..., Any]] = {}
         self._lock = threading.Lock()
 
-    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         if not kwargs:
             call = self._fast.get(tuple(map(type, args)))
             if call is not None:
@@ -59,7 +59,8 @@ class CompiledFunction(Generic[P, R]):
         return self if instance is None else functools.partial(self, instance)
 
     def __reduce__(self) -> str:
-        return self.__qualname__
+        # By name, like the function itself.
+        return self._func.__qualname__
 
     def _slow(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         full = self._bound(args, kwargs)

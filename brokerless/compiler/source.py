@@ -124,7 +124,7 @@ def _recompile(node: ast.FunctionDef, code: CodeType, imported: list[str]) -> Co
         name="_compiled_again", args=_without_defaults(node.args), body=node.body, decorator_list=[], returns=None
     )
     if hasattr(node, "type_params"):
-        bare.type_params = []
+        bare.type_params = []  # type: ignore[attr-defined,unused-ignore]
     ast.copy_location(bare, node)
     # Free variables have to be free again: they become the variables of a function around this one.
     imports = "".join(f"import {name}\n" for name in imported)

@@ -16,13 +16,12 @@ import weakref
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import FunctionType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from . import types
 from .analyse import analyse
-from .batch import run_batch
 from .bridge import bridge
-from .build import NO_COMPILER, Builder, refusal
+from .build import Builder, refusal
 from .cache import Cache
 from .errors import BuildError, CompilationError, Refused, Verdict
 from .function import CompiledFunction
@@ -31,7 +30,9 @@ from .program import describe_entry
 from .source import unwrap
 from .toolchain import Toolchain
 from .types import Signature, signature_name
-from .variant import Variant
+
+if TYPE_CHECKING:
+    from .variant import Variant
 
 log = logging.getLogger("brokerless.compiler")
 
@@ -121,8 +122,9 @@ class TaskCompiler:
 
     def _ahead(self, function: CompiledFunction[..., Any], plain: FunctionType) -> None:
         """Before the first run: the compiler has to be there, and annotations that name every type are enough."""
-        if not self.builder.available():
-            self._refuse(plain, Verdict(False, NO_COMPILER), function.mode)
+        missing = self.builder.missing()
+        if missing is not None:
+            self._refuse(plain, Verdict(False, missing), function.mode)
             return
         signature = annotated(plain)
         if signature is not None and signature not in function.variants and signature not in function.refused:
@@ -139,7 +141,10 @@ class TaskCompiler:
                 function.refused[signature] = f"it has {self._max_variants} compiled signatures already"
                 return
             function.pending.add(signature)
-        if function.mode is None:
+        missing = self.builder.missing()
+        if missing is not None:
+            function.adopt(signature, missing)
+        elif function.mode is None:
             self._later(lambda: self._build(function, signature))
         else:
             self._build(function, signature)
@@ -228,8 +233,10 @@ class TaskCompiler:
     def map_batch(self, func: Callable[..., Any], *columns: Iterable[Any]) -> list[Any]:
         """``[func(a, b, …) for a, b, … in zip(*columns)]`` with one native loop where that is possible."""
         compiled = self.compile(func, None)
-        if not isinstance(compiled, CompiledFunction):
+        if not isinstance(compiled, CompiledFunction) or self.builder.missing() is not None:
             return list(map(func, *columns))
+        from .batch import run_batch
+
         return run_batch(self, compiled, columns)
 
     def batch_variant(self, function: CompiledFunction[..., Any], signature: Signature) -> Variant | None:
@@ -257,10 +264,11 @@ class TaskCompiler:
         function = self._functions.get(plain) if isinstance(plain, FunctionType) else None
         if function is None:
             verdict = analyse(plain)
-            if verdict.can_compile and not self.builder.available():
-                verdict = Verdict(False, NO_COMPILER)
+            missing = self.builder.missing()
+            if verdict.can_compile and missing is not None:
+                verdict = Verdict(False, missing)
             return CompilationInfo(name, verdict.can_compile, verdict.reason, verdict.line)
-        return _info(name, function, self.builder.available())
+        return _info(name, function, self.builder.missing())
 
     def stats(self) -> dict[str, float | int | None]:
         """Counts over every function that this compiler was given."""
@@ -302,11 +310,11 @@ def _speedup(function: CompiledFunction[..., Any]) -> float | None:
     return sorted(slow)[len(slow) // 2] / middle if middle > 0 else None
 
 
-def _info(name: str, function: CompiledFunction[..., Any], available: bool) -> CompilationInfo:
+def _info(name: str, function: CompiledFunction[..., Any], missing: str | None) -> CompilationInfo:
     variants = function.all_variants()
     verdict = function.verdict
-    if verdict.can_compile and not available and not variants:
-        verdict = Verdict(False, NO_COMPILER)
+    if verdict.can_compile and missing is not None and not variants:
+        verdict = Verdict(False, missing)
     last = variants[-1] if variants else None
     return CompilationInfo(
         name=name,

@@ -102,6 +102,7 @@ class Variant:
             "count": self._native,
             "copy": bridge.copy,
             "view": ffi.from_buffer,
+            "release": ffi.release,
             "new": ffi.new,
             "decode": _decode,
             "depth_left": depth_left,
@@ -124,17 +125,21 @@ class Variant:
             size = len(entry.tuple_masks) if entry.tuple_masks is not None else 1
             text.append(f"  out = new('brl_n[{size}]')")
             passed.append("out")
-        text += [
-            "  while True:",
-            "    try:",
-            f"      result = native({', '.join(passed)})",
-            "    except OverflowError:",
-            "      break",
+        # A view left in a frame that an exception keeps alive would forbid resizing the caller's array.
+        views = [f"{name}_view" for name, kind in zip(names, entry.signature) if isinstance(kind, Seq)]
+        inner = [
+            "while True:",
+            "  try:",
+            f"    result = native({', '.join(passed)})",
+            "  except OverflowError:",
+            "    break",
             *_give_back(entry),
-            "    if not stopped():",
-            "      break",
-            f"  return redo({args})",
+            "  if not stopped():",
+            "    break",
         ]
+        if views:
+            inner = ["try:", *("  " + line for line in inner), "finally:", *(f"  release({view})" for view in views)]
+        text += ["  " + line for line in inner] + [f"  return redo({args})"]
         exec("\n".join(text), space)
         made: Callable[..., Any] = space["call"]
         return made
@@ -151,10 +156,10 @@ def _give_back(entry: Entry) -> list[str]:
             values = "(" + "".join(f"decode(out[{index}]), " for index in range(len(entry.tuple_masks))) + ")"
         if entry.mask == NONE and entry.tuple_masks is None:
             values = "None"
-        return ["    if result == 0:", "      next(count)", f"      return {values}"]
+        return ["  if result == 0:", "    next(count)", f"    return {values}"]
     test = "result == result" if entry.mask == FLOAT else f"result != {SENTINEL}"
     value = "result == 1" if entry.mask == BOOL else "result"
-    return [f"    if {test}:", "      next(count)", f"      return {value}"]
+    return [f"  if {test}:", "    next(count)", f"    return {value}"]
 
 
 def _value(counter: Any) -> int:

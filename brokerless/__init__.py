@@ -1,1 +1,0 @@
-"""brokerless: background tasks inside the process that uses them."""
