@@ -1,0 +1,320 @@
+"""`Engine`: the core with its threads and policies. `BackgroundTasks` and the shims stand on it.
+
+The core queues, claims, runs and ends tasks; what it asks back (`_failed`, `_full`, `_callbacks`, …) is answered here,
+by handing on to the file that knows. Nothing here knows priorities by name, milliseconds, Celery or RQ.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import Future
+from typing import Any
+
+from . import core, lifecycle, retries
+from .chains import Group
+from .clocks import ManualClock
+from .core import Task
+from .errors import CancelInterrupt, EngineShutdown, QueueFull
+from .eventloop import EventLoop
+from .extra import Extra
+from .handle import TaskResult, run_callback
+from .keeper import Keeper, Timer
+from .limits import Limits
+from .options import TaskOptions, seconds
+from .pools import Pool
+from .queues import Queue
+
+__all__ = ["Engine", "default_engine"]
+
+core.set_errors(QueueFull=QueueFull, EngineShutdown=EngineShutdown)
+
+ASYNC_LIMIT = 256
+"""`async def` tasks that run at once."""
+
+
+class Engine(core.Engine):
+    """Queues, pools of threads, one keeper thread, one event loop. No thread exists before the first submit.
+
+    `name` shows in thread names and messages. `ring_size` and `aging` are the core's (tasks per lane before the
+    overflow list; every n-th take starts at the lowest lane, None: never). `result_ttl` seconds and `result_max` ended
+    tasks are kept for `get()`; None keeps them all. `async_limit`: coroutine tasks that run at once.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str = "engine",
+        task_type: type[Task] = TaskResult,
+        ring_size: int = 1024,
+        aging: int | None = 64,
+        result_ttl: float | None = None,
+        result_max: int | None = None,
+        async_limit: int = ASYNC_LIMIT,
+    ) -> None:
+        super().__init__(
+            task_type=task_type, ring_size=ring_size, aging=aging, result_ttl=result_ttl, result_max=result_max
+        )
+        self.name = name
+        self.on_full = "raise"
+        self.full_timeout: float | None = 30.0
+        """Seconds that a submit waits for room with `on_full="block"`; None: without limit."""
+        self.exit_timeout = 10.0
+        """Seconds that the interpreter's exit waits for this engine's tasks."""
+        self.add_group()  # the core's home for threads that it borrows: perform(), run_until_empty()
+        self._clock: ManualClock | None = None
+        self._async_limit = async_limit
+        self._queues_by_name: dict[str, Queue] = {}
+        self._pools_by_name: dict[str, Pool] = {}
+        self._reserves: list[Pool] = []
+        self._eventloop: EventLoop | None = None
+        self._naming = threading.RLock()
+        self._promising = threading.Lock()
+        self._born = time.monotonic()
+        self.keeper = Keeper(self)
+        self.limits = Limits(self)
+        self.groups_ended = dict.fromkeys((core.COMPLETED, core.FAILED, core.CANCELLED), 0)
+        """Handles of chains and groups by their end: the core counts them as tasks, the statistics do not."""
+        self._promises = self.queue("brokerless:groups", lanes=2)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name!r}>"
+
+    def queue(self, name: str, lanes: int = 4) -> Queue:
+        """The queue of that name, made at the first call. Raises ValueError if it exists with another lane count."""
+        with self._naming:
+            queue = self._queues_by_name.get(name)
+            if queue is None:
+                queue = self._queues_by_name[name] = Queue(self, name, lanes)
+            elif queue.lanes != lanes:
+                raise ValueError(f"queue {name!r} exists with {queue.lanes} lanes, lanes={lanes} was asked for")
+            return queue
+
+    def queues(self) -> list[Queue]:
+        """All named queues, oldest first."""
+        with self._naming:
+            return list(self._queues_by_name.values())
+
+    def pool(
+        self, name: str, queues: Sequence[Queue], workers: int = 1, autostart: bool = True, reserve: bool = False
+    ) -> Pool:
+        """The pool of that name, made at the first call with so many worker threads (later calls return it as it is).
+
+        `autostart`: the threads start at the first push to one of its queues, else with `start()`. `reserve`: the
+        threads take from lane 0 only, and the first starts when a push to lane 0 finds nobody idle.
+        """
+        if workers < 0:
+            raise ValueError(f"workers={workers!r}: expected 0 or more")
+        with self._naming:
+            pool = self._pools_by_name.get(name)
+            if pool is None:
+                pool = self._pools_by_name[name] = Pool(self, name, queues, workers, autostart, reserve)
+                if reserve:
+                    self._reserves.append(pool)
+            return pool
+
+    def pools(self) -> list[Pool]:
+        """All pools, oldest first."""
+        with self._naming:
+            return list(self._pools_by_name.values())
+
+    def remove_pool(self, name: str) -> None:
+        """Forgets a stopped pool, so that its name is free again."""
+        with self._naming:
+            pool = self._pools_by_name.pop(name, None)
+            if pool is not None:
+                pool.stop(wait=False)
+                pool.subscribe([])
+                if pool in self._reserves:
+                    self._reserves.remove(pool)
+
+    def claim(self, queues: Sequence[Queue | int], timeout: float | None = 0) -> Task | None:
+        """Takes and claims one task for the calling thread; waits up to `timeout` seconds for one (None: no limit)."""
+        return super().claim([int(queue.__index__()) for queue in queues], timeout)
+
+    def run_until_empty(self, queues: Sequence[Queue | int] | None = None, max_tasks: int | None = None) -> int:
+        """Runs what waits in these queues (in all, if None) on the calling thread; returns how many ran."""
+        indexes = None if queues is None else [int(queue.__index__()) for queue in queues]
+        return super().run_until_empty(indexes, max_tasks)
+
+    def call_later(self, seconds: float, func: Callable[[], Any]) -> Timer:
+        """Calls a short function on the keeper thread after so many seconds; the timer can be cancelled."""
+        return self.keeper.call_later(seconds, func)
+
+    @property
+    def eventloop(self) -> EventLoop:
+        """The engine's event loop; made, but not started, by the first look at it."""
+        loop = self._eventloop
+        if loop is None:
+            with self._naming:
+                loop = self._eventloop
+                if loop is None:
+                    loop = self._eventloop = EventLoop(self, self._async_limit)
+        return loop
+
+    def run_coroutine(
+        self, coroutine: Coroutine[Any, Any, Any], on_done: Callable[[Future[Any]], Any] | None = None
+    ) -> Future[Any]:
+        """Runs a coroutine on the engine's loop. Returns its future; `on_done(future)` is called at its end."""
+        return self.eventloop.run_coroutine(coroutine, on_done)
+
+    @property
+    def clock(self) -> ManualClock | None:
+        """The clock set by hand, None while time runs by itself."""
+        return self._clock
+
+    @clock.setter
+    def clock(self, clock: ManualClock) -> None:
+        self._clock = clock
+        self.keeper.clock_is_manual()
+        clock.attach(self)
+
+    def interrupt(self, task: Task, exception: type[BaseException] = CancelInterrupt) -> bool:  # type: ignore[override]
+        """Raises `exception` (a class) inside the thread that runs the task, as soon as it is in the task's own code.
+
+        A coroutine is cancelled instead. Never blocks. False: the task is not running.
+        """
+        if self._eventloop is not None and self._eventloop.interrupt(task):
+            return True
+        return self.limits.interrupt(task, exception)
+
+    def cancel_running(self, task: Task) -> bool:
+        """What `cancel(interrupt=True)` does to a running task."""
+        return self.interrupt(task, CancelInterrupt)
+
+    def resubmit(self, task: Task, max_retries: int | None, delay_ms: float) -> TaskResult:
+        """What `TaskResult.retry()` does: the same call again, as a new task."""
+        delay = seconds("delay_ms", delay_ms) or None
+        old = task.extra if type(task.extra) is Extra else Extra()
+        if old.group is not None:
+            handle = old.group.again(delay)
+            handle.extra.retry_of = task
+            return handle
+        options = task.options
+        if max_retries is not None:
+            options = _with_retries(options, max_retries)
+        extra = Extra(old.tags, old.metadata)
+        extra.retry_of = task
+        extra.user = old.user
+        return self.enqueue(  # type: ignore[return-value]
+            task.func,
+            task.args or (),
+            task.kwargs,
+            queue=task.queue,
+            lane=task.lane,
+            delay=delay,
+            timeout=task.timeout,
+            options=options,
+            extra=extra,
+        )
+
+    def promise(self, group: Group, extra: Extra) -> TaskResult:
+        """A task that no worker runs: it is RUNNING at once and ends by `finish()`, `fail()` or `drop()`."""
+        with self._promising:
+            # Not in lane 0: that one calls for the reserve.
+            task = self.enqueue(group, queue=self._promises.index, lane=1, extra=extra, context=False)
+            claimed = super().claim([self._promises.index], 0)
+        assert claimed is task, "nobody else takes from this queue"
+        task.add_callback(self._count_group)
+        return task  # type: ignore[return-value]
+
+    def _count_group(self, task: Task) -> None:
+        with self._promising:
+            self.groups_ended[task.state] += 1
+
+    def _start(self) -> None:
+        self.keeper.start()
+        lifecycle.watch(self)
+
+    def _failed(self, task: Task, error: BaseException) -> float | bool | None:
+        return retries.decide(self, task, error)
+
+    def _callbacks(self, task: Task, callbacks: list[Any]) -> None:
+        for entry in callbacks:
+            run_callback(task, entry)
+
+    def _need_reserve(self) -> None:
+        for pool in self._reserves:
+            if not pool.started and not pool.paused and not self.closed:
+                pool.start()
+
+    def _full(self, queue: int, lane: int, count: int) -> bool:
+        message = (
+            f"queue {queue}, lane {lane} of {self.name!r} has no room for {count} more task(s); wait for some to "
+            "finish, raise queue_size, or use on_full='block'"
+        )
+        if self.on_full != "block":
+            raise QueueFull(message)
+        if self.is_own_thread():
+            raise QueueFull(message + " (the submitter is a worker of this engine: waiting here could last for ever)")
+        deadline = None if self.full_timeout is None else time.monotonic() + self.full_timeout
+        room = self.queued(queue, lane) - count
+        pause = 0.0005
+        while self.queued(queue, lane) > room and not self.closed:
+            if deadline is not None and time.monotonic() >= deadline:
+                raise QueueFull(f"{message}; none was there within {self.full_timeout} s")
+            time.sleep(pause)
+            pause = min(pause * 2, 0.01)
+        return True
+
+    def is_own_thread(self) -> bool:
+        """Whether the caller is one of this engine's threads."""
+        here = threading.current_thread()
+        running = core.current()
+        if here is self.keeper.thread or (running is not None and running.engine is self):
+            return True
+        if self._eventloop is not None and here is self._eventloop.thread:
+            return True
+        return any(here in pool.threads() for pool in self.pools())
+
+    def _forked(self) -> None:
+        self._naming = threading.RLock()
+        self._promising = threading.Lock()
+        self.keeper.reset_after_fork()
+        self.limits.reset_after_fork()
+        for queue in self._queues_by_name.values():
+            queue.reset_after_fork()
+        if self._eventloop is not None:
+            self._eventloop.reset_after_fork()
+        for pool in self._pools_by_name.values():
+            pool.reset_after_fork()
+
+    @property
+    def uptime(self) -> float:
+        """Seconds since the engine was made."""
+        return time.monotonic() - self._born
+
+    def compilation_figures(self) -> dict[str, float]:
+        """Counts of compiled functions: `compiled`, `success_rate`, `speedup`; empty where nothing is compiled."""
+        return {}
+
+    def settle(self, timeout: float | None) -> bool:
+        """Like `drain()`, but gives up early when all that is left is not due within `timeout` seconds."""
+        return lifecycle.settle(self, timeout)
+
+    def shut_down(self, wait: bool, timeout: float | None, cancel_pending: bool) -> bool:
+        """Ends the engine; see `BackgroundTasks.shutdown`."""
+        return lifecycle.shut_down(self, wait, timeout, cancel_pending)
+
+
+def _with_retries(options: Any, max_retries: int) -> TaskOptions:
+    from dataclasses import replace
+
+    from .options import count
+
+    given = count("max_retries", max_retries) or 0
+    return replace(options, max_retries=given) if isinstance(options, TaskOptions) else TaskOptions(max_retries=given)
+
+
+_default: Engine | None = None
+_default_lock = threading.Lock()
+
+
+def default_engine() -> Engine:
+    """The engine that all apps and queues of this process share; made at the first call, without threads."""
+    global _default
+    with _default_lock:
+        if _default is None or _default.closed:
+            _default = Engine(name="default")
+        return _default

@@ -1,0 +1,176 @@
+/* binding.h: the CPython side of the engine: object layouts and the calls between the binding's files.
+ *
+ * Files: module.c (start-up, constants, errors), task.c (type Task), engine.c (type Engine: set-up, queues,
+ * groups, hooks), submit.c, worker.c (the loop), batch.c, finish.c (every way an attempt or a task ends), keeper.c
+ * (due work, deadlines, interrupts), query.c (lists and figures).
+ *
+ * RULES
+ * Written as if there were no GIL: what two threads may write goes through the core's atomics or the task's
+ * small lock; the lock is never held across a call that can run Python code or release the GIL.
+ * A slot's references: one for the registry, one that moves lane -> worker or timers -> lane; see core.h.
+ */
+#ifndef BL_BINDING_H
+#define BL_BINDING_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include "core.h"
+
+#define BL_QUEUE_HOOKS 4096 /* queues with an index below this may have hooks */
+
+typedef struct QueueHooks {
+    PyObject *on_push;
+    PyObject *runner;
+    PyObject *on_start;
+    PyObject *on_finish;
+} QueueHooks;
+
+typedef struct Defaults {
+    unsigned queue;
+    unsigned lane;
+    uint64_t limit;
+    int64_t timeout; /* nanoseconds, 0: none */
+    PyObject *options;
+} Defaults;
+
+typedef struct EngineObject {
+    PyObject_HEAD
+    bl_core *core;
+    PyTypeObject *task_type;
+    PyObject *weakrefs;
+    uint64_t prefix;          /* first half of every task id */
+    uint32_t generation;      /* of the process (forks) that the core belongs to */
+    bl_a32 started;           /* _start() was called */
+    bl_a32 closed;            /* no more submits; workers leave when the lanes are empty */
+    bl_a32 stopping;          /* workers leave after their task */
+    bl_a32 reserve_asked;
+    bl_aptr hooks;            /* QueueHooks[BL_QUEUE_HOOKS], made at the first set_hooks */
+    Defaults defaults;
+    bl_mutex guest_lock;
+    bl_worker *guests[16];    /* records of threads that are no workers and run tasks (perform) */
+    unsigned guest_count;
+    PyObject *claim_groups;   /* tuple of queues -> group, for claim() that waits */
+} EngineObject;
+
+typedef struct Callback {
+    struct Callback *next;
+    PyObject *function;
+} Callback;
+
+typedef struct TaskObject {
+    PyObject_VAR_HEAD
+    bl_slot *slot;
+    EngineObject *engine;
+    PyObject *func;      /* or, once released, its name */
+    PyObject *kwnames;   /* names of the last arguments, or NULL */
+    PyObject *outcome;   /* COMPLETED: the value. FAILED or CANCELLED: the exception or NULL */
+    PyObject *options;
+    PyObject *context;   /* snapshot of the submitter's context variables, or NULL */
+    PyObject *extra;
+    Callback *callbacks; /* newest first, guarded by `lock`; taken by whoever ends the task */
+    bl_mutex lock;       /* outcome, callbacks, extra, release of the arguments */
+    uint16_t generation;
+    uint16_t released;   /* arguments were let go */
+    PyObject *args[1];   /* Py_SIZE of them: positional, then the values for kwnames */
+} TaskObject;
+
+typedef struct Submission {
+    PyObject *func;
+    PyObject *const *args; /* positional, then values for kwnames */
+    Py_ssize_t nargs;      /* all of them */
+    PyObject *kwnames;
+    PyObject *options;
+    PyObject *extra;
+    unsigned queue;
+    unsigned lane;
+    uint64_t limit;
+    int64_t delay;   /* nanoseconds, 0: none */
+    int64_t expires; /* nanoseconds from now, BL_NEVER: none */
+    int64_t timeout;
+    int64_t now;     /* time of the submit, 0: read the clock */
+    bool front;
+    bool keep;
+    bool context;
+} Submission;
+
+/* module.c */
+extern PyTypeObject *bl_task_type;
+extern PyTypeObject *bl_engine_type;
+extern PyObject *bl_deferred;
+extern uint32_t bl_generation; /* counts forks; changed only in a child that has one thread */
+extern PyObject *bl_str_start, *bl_str_failed, *bl_str_callbacks, *bl_str_full, *bl_str_need_reserve,
+    *bl_str_add_with_options, *bl_str_forked, *bl_str_priority;
+extern PyObject *bl_noop;          /* a Python function that does nothing: running it lets a waiting thread have the GIL */
+extern PyObject *bl_option_names;  /* frozenset of add_task's own keywords */
+PyObject *bl_raise(int code, const char *what); /* sets the exception for a bl_error; NULL */
+int64_t bl_nanoseconds(PyObject *seconds, int64_t none); /* float or int seconds; None -> none; -1 with an exception set */
+double bl_epoch(EngineObject *engine, int64_t time);
+
+/* task.c */
+TaskObject *bl_task_new(EngineObject *engine, const Submission *what);
+PyObject *bl_task_identifier(TaskObject *task);
+void bl_task_release(TaskObject *task); /* lets go of function, arguments and context */
+void bl_task_leaves_engine(TaskObject *task); /* before the engine's last reference goes */
+bool bl_task_foreign(TaskObject *task); /* it belongs to the parent process */
+extern PyType_Spec bl_task_spec;
+
+/* engine.c */
+int bl_engine_enter(EngineObject *engine); /* before each use: fork check, lazy start. -1 with an exception set */
+int bl_engine_fork_check(EngineObject *engine);
+QueueHooks *bl_engine_hooks(EngineObject *engine, unsigned queue);
+extern PyType_Spec bl_engine_spec;
+
+/* submit.c */
+PyObject *bl_submit(EngineObject *engine, const Submission *what);
+void bl_pushed(EngineObject *engine, unsigned queue, unsigned lane, bool woken); /* hooks after something became QUEUED */
+PyObject *bl_engine_submit(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+PyObject *bl_engine_add_task(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+PyObject *bl_engine_enqueue(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+/* batch.c */
+PyObject *bl_engine_enqueue_many(PyObject *self, PyObject *args, PyObject *kwargs);
+/* submit.c again */
+int bl_requeue(EngineObject *engine, TaskObject *task); /* DELAYED -> QUEUED, past any bound; consumes the reference */
+
+/* finish.c: each consumes nothing; true when this call ended the attempt */
+bool bl_finish(TaskObject *task, bl_worker *worker, uint32_t attempt, unsigned state, PyObject *outcome, int64_t now);
+bool bl_attempt_failed(TaskObject *task, bl_worker *worker, uint32_t attempt, PyObject *error, int64_t now);
+void bl_cancelled(TaskObject *task, bl_worker *worker, uint32_t seen, bool expired); /* after the transition was won */
+PyObject *bl_fetch_exception(void);
+
+/* worker.c */
+TaskObject *bl_current(void);
+int64_t bl_run(EngineObject *engine, bl_worker *worker, TaskObject *task, uint32_t attempt); /* consumes the reference; when it ended */
+void bl_leave_registry(bl_core *core, bl_slot *slot);
+PyObject *bl_engine_work(PyObject *self, PyObject *arg);
+PyObject *bl_engine_claim(PyObject *self, PyObject *args, PyObject *kwargs);
+PyObject *bl_engine_perform(PyObject *self, PyObject *arg);
+PyObject *bl_engine_run_until_empty(PyObject *self, PyObject *args, PyObject *kwargs);
+int bl_queue_indexes(EngineObject *engine, PyObject *queues, uint16_t **indexes, Py_ssize_t *count); /* PyMem_Free it */
+
+/* keeper.c and query.c: methods, listed in engine.c */
+PyObject *bl_engine_keeper_wait(PyObject *self, PyObject *args, PyObject *kwargs);
+PyObject *bl_engine_kick(PyObject *self, PyObject *unused);
+PyObject *bl_engine_fire_due(PyObject *self, PyObject *unused);
+PyObject *bl_engine_age(PyObject *self, PyObject *unused);
+PyObject *bl_engine_overdue(PyObject *self, PyObject *unused);
+PyObject *bl_engine_extend(PyObject *self, PyObject *args);
+PyObject *bl_engine_interrupt(PyObject *self, PyObject *args);
+PyObject *bl_engine_abandon(PyObject *self, PyObject *arg);
+PyObject *bl_engine_stop_worker(PyObject *self, PyObject *arg);
+PyObject *bl_engine_get(PyObject *self, PyObject *arg);
+PyObject *bl_engine_tasks(PyObject *self, PyObject *unused);
+PyObject *bl_engine_pending(PyObject *self, PyObject *arg);
+PyObject *bl_engine_delayed(PyObject *self, PyObject *unused);
+PyObject *bl_engine_position(PyObject *self, PyObject *arg);
+PyObject *bl_engine_queued(PyObject *self, PyObject *args, PyObject *kwargs);
+PyObject *bl_engine_outstanding(PyObject *self, PyObject *unused);
+PyObject *bl_engine_drain(PyObject *self, PyObject *args, PyObject *kwargs);
+PyObject *bl_engine_totals(PyObject *self, PyObject *unused);
+PyObject *bl_engine_run_quantiles(PyObject *self, PyObject *arg);
+PyObject *bl_engine_wait_quantiles(PyObject *self, PyObject *args);
+PyObject *bl_engine_workers(PyObject *self, PyObject *unused);
+PyObject *bl_engine_worker_info(PyObject *self, PyObject *arg);
+PyObject *bl_memory_stats(PyObject *module, PyObject *unused);
+
+#endif

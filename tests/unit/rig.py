@@ -1,0 +1,141 @@
+"""A bare core engine for tests: its queue, its group, and threads that end with it. Helpers for sub-processes.
+
+Only the interface that both cores share is used here.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from brokerless import core
+
+SOON = 10.0
+"""Seconds after which something that should happen at once has not happened."""
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Rig:
+    def __init__(self, engine_type: type[Any] | None = None, lanes: int = 4, **arguments: Any) -> None:
+        self.engine: Any = (engine_type or core.Engine)(**arguments)
+        self.queue: int = self.engine.add_queue(lanes)
+        self.group: int = self.engine.add_group()
+        self.engine.subscribe(self.group, [self.queue])
+        self.threads: list[threading.Thread] = []
+        self._keeping = threading.Event()
+        self.ran: list[Any] = []
+
+    def __enter__(self) -> Rig:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def note(self, value: Any) -> Any:
+        """A task: remembers that it ran."""
+        self.ran.append(value)
+        return value
+
+    def start(self, count: int = 1, group: int | None = None) -> list[int]:
+        """Worker threads; their ids."""
+        ids = [self.engine.add_worker(self.group if group is None else group) for _ in range(count)]
+        for worker in ids:
+            self._thread(self.engine.work, worker)
+        return ids
+
+    def start_keeper(self) -> None:
+        """A thread that fires what is due, as the real keeper does; overdue attempts are left alone."""
+        self._thread(self._keep)
+
+    def _keep(self) -> None:
+        while not self._keeping.is_set():
+            self.engine.keeper_wait(1.0)
+            self.engine.fire_due()
+            self.engine.age()
+
+    def _thread(self, main: Callable[..., None], *args: Any) -> None:
+        thread = threading.Thread(target=main, args=args, daemon=True)
+        self.threads.append(thread)
+        thread.start()
+
+    def run(self, **arguments: Any) -> int:
+        """Everything that waits, on this thread."""
+        count: int = self.engine.run_until_empty([self.queue], **arguments)
+        return count
+
+    def advance(self, seconds: float) -> None:
+        self.engine.set_now(self.engine.now() + seconds)
+        self.engine.fire_due()
+        self.engine.age()
+
+    def close(self) -> None:
+        self._keeping.set()
+        self.engine.close()
+        self.engine.stop()
+        self.engine.kick()
+        for thread in self.threads:
+            while thread.is_alive():
+                self.engine.kick()
+                thread.join(0.05)
+                if not thread.is_alive():
+                    break
+
+
+class Gate:
+    """A task that says when it runs and stays until it is let go."""
+
+    def __init__(self) -> None:
+        self.entered = threading.Event()
+        self.release = threading.Event()
+
+    def __call__(self, value: Any = None) -> Any:
+        self.entered.set()
+        assert self.release.wait(SOON)
+        return value
+
+    def wait(self) -> None:
+        assert self.entered.wait(SOON), "the task did not start"
+
+    def open(self) -> None:
+        self.release.set()
+
+
+def eventually(condition: Callable[[], Any], what: str = "", within: float = SOON) -> Any:
+    """Look again and again, for conditions that nothing announces."""
+    deadline = time.monotonic() + within
+    pause = threading.Event()
+    while True:
+        found = condition()
+        if found:
+            return found
+        assert time.monotonic() < deadline, f"not within {within} s: {what or condition}"
+        pause.wait(0.002)
+
+
+def python(code: str, *, timeout: float = 30.0, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run code in a fresh interpreter, with the same core."""
+    values = {**os.environ, "BROKERLESS_CORE": core.CORE, **environment}
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        env=values,
+        cwd=ROOT / "tests",  # not the repository, where the package lies without its compiled part
+        check=False,
+    )
+
+
+def python_ok(code: str, **arguments: Any) -> str:
+    """The same; its output, once it has ended well."""
+    done = python(code, **arguments)
+    assert done.returncode == 0, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
