@@ -1,7 +1,7 @@
 """Python functions compiled to C, without ever changing a result. See docs/compilation.md for the exact subset.
 
-``TaskCompiler`` is the way in; ``analyse`` answers without compiling. The rest of brokerless uses ``interrupt`` to bring
-a native call back to Python when its task is cancelled or late.
+``TaskCompiler`` is the way in; ``analyse`` answers without compiling. The rest of brokerless uses ``interrupt`` to
+bring a native call back to Python when its task is cancelled or late.
 """
 
 from __future__ import annotations

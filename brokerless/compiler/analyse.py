@@ -186,6 +186,8 @@ class _Walk:
             if node.id not in self._source.locals:
                 self._global(node)
         elif isinstance(node, ast.Attribute):
+            if isinstance(node.value, ast.Name) and node.value.id in self._source.locals:
+                raise Refused(f"{ast.unparse(node)}: attributes are not compiled", node.lineno)
             if self._scope.resolve(node).kind != "constant":
                 raise Refused(f"{ast.unparse(node)} is used as a value", node.lineno)
         elif isinstance(node, ast.Call):
@@ -245,7 +247,11 @@ class _Walk:
             raise Refused(f"{func.id} is a local variable that is called", node.lineno)
         if not isinstance(func, (ast.Name, ast.Attribute)):
             raise Refused("a call of something other than a name", node.lineno)
-        if isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name) and func.value.id in self._source.locals:
+        if (
+            isinstance(func, ast.Attribute)
+            and isinstance(func.value, ast.Name)
+            and func.value.id in self._source.locals
+        ):
             raise Refused(f"the method {func.value.id}.{func.attr}()", node.lineno)
         if isinstance(func, ast.Attribute) and not isinstance(func.value, ast.Name):
             raise Refused(f"the method .{func.attr}()", node.lineno)
@@ -265,4 +271,6 @@ class _Walk:
             check(func, self._seen)
         except Refused as refused:
             where = f" (its line {refused.line})" if refused.line else ""
-            raise Refused(f"it calls {func.__name__}(), which stays in Python: {refused.reason}{where}", node.lineno) from None
+            raise Refused(
+                f"it calls {func.__name__}(), which stays in Python: {refused.reason}{where}", node.lineno
+            ) from None

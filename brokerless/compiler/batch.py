@@ -1,7 +1,7 @@
 """Many calls of one function as a single native loop over C arrays.
 
-Columns are arrays, buffers or any iterables of scalars. A row that bails is run in Python at its place, so the list that
-comes back is what a plain loop would have made, up to the first exception, which is raised.
+Columns are arrays, buffers or any iterables of scalars. A row that bails is run in Python at its place, so the list
+that comes back is what a plain loop would have made; the first exception of such a row is raised.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _CHUNK = 1 << 20
 
 
-def run_batch(compiler: TaskCompiler, function: CompiledFunction[..., Any], columns: Sequence[Iterable[Any]]) -> list[Any]:
+def run_batch(compiler: TaskCompiler, function: CompiledFunction, columns: Sequence[Iterable[Any]]) -> list[Any]:
     """The results in order. Anything that cannot be packed is called one by one."""
     held = [column if isinstance(column, (list, tuple, array.array)) else list(column) for column in columns]
     count = min((len(column) for column in held), default=0)
@@ -36,7 +36,7 @@ def run_batch(compiler: TaskCompiler, function: CompiledFunction[..., Any], colu
         signature: Signature = tuple(FLOAT if one.typecode == "d" else INT for one in packed if one is not None)
         variant = compiler.batch_variant(function, signature)
     if variant is None or not variant.entry.batch:
-        return [function(*row) for row in zip(*held)]
+        return [function(*row) for row in zip(*held, strict=False)]
     return run_packed(variant, [one for one in packed if one is not None], count)
 
 
@@ -84,5 +84,9 @@ def _pack(column: Any) -> array.array[Any] | None:
     if isinstance(column, array.array):
         if column.typecode in ("q", "d"):
             return column
-        return array.array("d" if column.typecode in ("f", "d") else "q", column) if column.typecode not in "uwQL" else None
+        return (
+            array.array("d" if column.typecode in ("f", "d") else "q", column)
+            if column.typecode not in "uwQL"
+            else None
+        )
     return bridge.copy(column, "d" if type(column[0]) is float else "q")

@@ -84,8 +84,10 @@ class Bridge:
             except (BuildError, OSError):
                 return
             api = ctypes.pythonapi
-            pointers = [ctypes.cast(function, ctypes.c_void_p) for function in
-                        (api.PyLong_AsLongLongAndOverflow, api.PyFloat_AsDouble)]
+            pointers = [
+                ctypes.cast(function, ctypes.c_void_p)
+                for function in (api.PyLong_AsLongLongAndOverflow, api.PyFloat_AsDouble)
+            ]
             library.brl_bridge_init.argtypes = [ctypes.c_void_p] * 4
             library.brl_bridge_init.restype = None
             library.brl_bridge_init(*pointers, id(int), id(float))

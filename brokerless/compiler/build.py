@@ -98,7 +98,7 @@ class Builder:
         library, cached = self.library(made.text)
         milliseconds = (time.perf_counter() - started) * 1000.0
         variants = []
-        for index, (program, entry) in enumerate(zip(programs, made.entries)):
+        for index, (program, entry) in enumerate(zip(programs, made.entries, strict=True)):
             variant = Variant(program.func, entry, library, index)
             variant.milliseconds = milliseconds
             variant.cached = cached

@@ -1,8 +1,8 @@
 """Compiled objects on disk, shared by every process of one user.
 
-An object's file name holds its key and the digest of its bytes, so one rename publishes both. Before a file is used its
-owner, mode and digest are checked; whatever does not fit is treated as absent, and built again. When no folder that only
-this user can write is to be had, a private temporary one takes its place for the life of the process.
+An object's file name holds its key and the digest of its bytes, so one rename publishes both. Before a file is used
+its owner, mode and digest are checked; whatever does not fit is treated as absent, and built again. When no folder that
+only this user can write is to be had, a private temporary one takes its place for the life of the process.
 """
 
 from __future__ import annotations

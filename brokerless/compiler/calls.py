@@ -59,7 +59,7 @@ class Calls:
             temp = self._owner.temp(f"brl_tuple{size}")
             first = f"({temp} = {text}, {temp}.v[0])"
             items = [first, *(f"{temp}.v[{index}]" for index in range(1, size))]
-            return TupleVal(tuple(_narrow(item, mask) for item, mask in zip(items, callee.tuple_masks)))
+            return TupleVal(tuple(_narrow(item, mask) for item, mask in zip(items, callee.tuple_masks, strict=True)))
         if callee.mask == NONE:
             # Only as a statement; as an operand Python raises TypeError.
             return Val(text, NONE)
@@ -111,8 +111,8 @@ class Calls:
         if name == "divmod" and count == 2:
             first = ast.FloorDiv(), ast.Mod()
             held = [self._hold(value) for value in values]
-            setup = "".join(f"{temp} = {value.c}, " for (temp, value) in zip(held, values))
-            left, right = (Val(temp, value.mask, value.literal) for temp, value in zip(held, values))
+            setup = "".join(f"{temp} = {value.c}, " for (temp, value) in zip(held, values, strict=True))
+            left, right = (Val(temp, value.mask, value.literal) for temp, value in zip(held, values, strict=True))
             quotient = self._expressions.binary(first[0], left, right)
             rest = self._expressions.binary(first[1], left, right)
             return TupleVal((Val(f"({setup}{quotient.c})", quotient.mask), rest))
@@ -221,7 +221,9 @@ class Calls:
             f"        for (; k < stop; k++) brl_total_add(&t, {item});\n"
             "    }\n    return brl_total_end(&t);\n"
         )
-        name = self._owner.program.helper(f"BRL_HELPER double {{name}}(brl_ctx *c, brl_seq s, double start) {{\n{body}}}\n")
+        name = self._owner.program.helper(
+            f"BRL_HELPER double {{name}}(brl_ctx *c, brl_seq s, double start) {{\n{body}}}\n"
+        )
         if start.mask == FLOAT:
             return Val(f"{name}(c, {sequence.c}, {start.c})", FLOAT)
         empty = f"brl_ni({as_int(start)})"
@@ -315,4 +317,3 @@ def _simple(name: str, value: Val) -> Val:
     if not value.mask & FLOAT:
         return Val(as_int(value), INT)
     return Val(f"brl_n_{name}(c, {as_number(value)})", INT)
-

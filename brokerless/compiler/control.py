@@ -110,13 +110,13 @@ class Watcher:
                 self._wake.notify()
 
     def _start(self) -> None:
-        if self._thread is None or not self._thread.is_alive():
+        if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="brokerless-native-watch", daemon=True)
             self._thread.start()
 
     def _run(self) -> None:
         with self._wake:
-            while True:
+            while self._deadlines or self._ticking:
                 now = time.monotonic()
                 while self._deadlines and self._deadlines[0][0] <= now:
                     _, _, control, error = heapq.heappop(self._deadlines)
@@ -127,6 +127,7 @@ class Watcher:
                     self._tick()
                     pause = _TICK if pause is None else min(pause, _TICK)
                 self._wake.wait(pause)
+            self._thread = None
 
     def _tick(self) -> None:
         """Asks the main thread to look for signals. An unread request means that no compiled code runs there."""

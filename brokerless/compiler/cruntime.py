@@ -24,7 +24,8 @@ MATH_ROUND = ["ceil", "floor", "round", "trunc"]
 SENTINEL = -(2**63) + 0x5EED
 
 CORE = r"""
-/* These warnings judge what the Python source says (x < x, (a < b) > 5, recursion without an end), not how it was translated. */
+/* These warnings judge what the Python source says (x < x, (a < b) > 5, recursion without an end), not how it was
+   translated. */
 #pragma GCC diagnostic ignored "-Wtautological-compare"
 #pragma GCC diagnostic ignored "-Wtype-limits"
 #ifndef __clang__
@@ -334,7 +335,9 @@ BRL_COMPARE(ge, >=)
 BRL_COMPARE(eq, ==)
 BRL_COMPARE(ne, !=)
 BRL_INLINE brl_n brl_n_neg(brl_ctx *c, brl_n a) { return a.t == BRL_F ? brl_nf(-a.f) : brl_ni(brl_neg(c, a.i)); }
-BRL_INLINE brl_n brl_n_abs(brl_ctx *c, brl_n a) { return a.t == BRL_F ? brl_nf(brl_abs_f(a.f)) : brl_ni(brl_abs(c, a.i)); }
+BRL_INLINE brl_n brl_n_abs(brl_ctx *c, brl_n a) {
+    return a.t == BRL_F ? brl_nf(brl_abs_f(a.f)) : brl_ni(brl_abs(c, a.i));
+}
 BRL_INLINE brl_n brl_n_pos(brl_n a) { return a.t == BRL_F ? a : brl_ni(a.i); }
 BRL_INLINE i64 brl_n_to_int(brl_ctx *c, brl_n a) { return a.t == BRL_F ? brl_to_int(c, a.f) : a.i; }
 BRL_INLINE i64 brl_n_round(brl_ctx *c, brl_n a) { return a.t == BRL_F ? brl_round(c, a.f) : a.i; }

@@ -70,7 +70,7 @@ class FunctionEmitter:
         self.changed = False
         assert self.env is not None
         params = self.source.params
-        for name, kind in zip(params, self.signature):
+        for name, kind in zip(params, self.signature, strict=True):
             self.env[name] = kind
             if isinstance(kind, int):
                 self._enter(name, kind)
@@ -89,14 +89,16 @@ class FunctionEmitter:
 
     def _frame(self) -> str:
         params = ["brl_ctx *c BRL_UNUSED", "i64 d BRL_UNUSED"]
-        for name, kind in zip(self.source.params, self.signature):
+        for name, kind in zip(self.source.params, self.signature, strict=True):
             if isinstance(kind, Seq):
                 params.append(f"brl_seq v_{self._id(name)} BRL_UNUSED")
             else:
                 params.append(f"{ctype(kind)} p_{self._id(name)} BRL_UNUSED")
         # Walks of a loop body that were taken back may have asked for functions that nothing calls in the end.
         self.header = f"BRL_HELPER {self.return_ctype()} {self.cname}({', '.join(params)})"
-        declared = [f"    {_declaration(name)}" for name in sorted(self._used)] + [f"    {temp}" for temp in self._temps]
+        declared = [f"    {_declaration(name)}" for name in sorted(self._used)] + [
+            f"    {temp}" for temp in self._temps
+        ]
         guard = ["    BRL_POLL(c);"]
         if self.recursive:
             guard.append("    BRL_CHECK(d <= 0);")
@@ -203,7 +205,7 @@ class FunctionEmitter:
             if len(target.elts) != len(held):
                 self.die()  # wrong number of values: ValueError
                 return
-            for name, item in zip(target.elts, held):
+            for name, item in zip(target.elts, held, strict=True):
                 self.store_checked(name, item)
 
     def held(self, value: Val) -> Val:
@@ -219,7 +221,8 @@ class FunctionEmitter:
         self.store_checked(node.target, self._expressions.binary(node.op, left, right))
 
     def store_checked(self, target: ast.expr, value: Val) -> None:
-        assert isinstance(target, ast.Name) and self.env is not None
+        assert isinstance(target, ast.Name)
+        assert self.env is not None
         if isinstance(self.env.get(target.id), Seq):
             raise Refused(f"it assigns to the sequence {target.id}", target.lineno)
         if not value.mask & NUMBER:
@@ -249,7 +252,8 @@ class FunctionEmitter:
         return self.env
 
     def _leave(self, node: ast.stmt) -> None:
-        assert self.loop is not None and self.env is not None
+        assert self.loop is not None
+        assert self.env is not None
         if isinstance(node, ast.Break):
             self.loop.breaks.append(self.env)
             self.write(f"goto done_{self.loop.number};")
@@ -296,7 +300,7 @@ class FunctionEmitter:
             raise Refused("it returns a tuple on one path and something else on another", node.lineno)
         held = [self.held(item) for item in value.items]
         old = self.tuple_masks or (0,) * size
-        masks = tuple(mask | item.mask for mask, item in zip(old, held))
+        masks = tuple(mask | item.mask for mask, item in zip(old, held, strict=True))
         if masks != self.tuple_masks:
             self.tuple_masks = masks
             self.changed = True

@@ -86,7 +86,9 @@ def _sequences(source: Source) -> set[str]:
         elif isinstance(node, ast.Subscript):
             place = node.value
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args:
-            alone = node.func.id in ("len", "sum", "enumerate") or (node.func.id in ("min", "max") and len(node.args) == 1)
+            alone = node.func.id in ("len", "sum", "enumerate") or (
+                node.func.id in ("min", "max") and len(node.args) == 1
+            )
             place = node.args[0] if alone else None
         if isinstance(place, ast.Name):
             found.add(place.id)

@@ -228,7 +228,7 @@ class Expressions:
     def _compare(self, node: ast.Compare) -> Val:
         left = self.scalar(node.left)
         terms: list[str] = []
-        for index, (op, right_node) in enumerate(zip(node.ops, node.comparators)):
+        for index, (op, right_node) in enumerate(zip(node.ops, node.comparators, strict=True)):
             right = self.scalar(right_node)
             if index < len(node.ops) - 1 and right.mask and right.literal is None:
                 # The middle of a chain is used twice and must be worked out once.
@@ -307,5 +307,3 @@ def _power_of_two(name: str, left: Val, right: Val) -> Val | None:
         return Val(f"({as_int(left)} & {base - 1})", INT)
     # A literal or a comparison alone would be a C int, too narrow for the shift.
     return Val(f"((i64)({as_int(left)}) >> {base.bit_length() - 1})", INT)
-
-

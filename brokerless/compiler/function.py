@@ -11,24 +11,21 @@ import threading
 import time
 from collections.abc import Callable
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from . import types
 from .errors import CompilationError, Verdict
 from .types import Signature, signature_name
 
 if TYPE_CHECKING:
-    from .variant import Variant
     from .tier import TaskCompiler
-
-P = ParamSpec("P")
-R = TypeVar("R")
+    from .variant import Variant
 
 _SAMPLES = 8
 _MAX_INVALIDATIONS = 8
 
 
-class CompiledFunction(Generic[P, R]):
+class CompiledFunction:
     """Callable like the function it stands for. ``mode`` is None (in the background), True or "require"."""
 
     def __init__(self, func: FunctionType, owner: TaskCompiler, mode: bool | str | None, verdict: Verdict) -> None:
@@ -48,12 +45,12 @@ class CompiledFunction(Generic[P, R]):
         self._fast: dict[tuple[type, ...], Callable[..., Any]] = {}
         self._lock = threading.Lock()
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         if not kwargs:
             call = self._fast.get(tuple(map(type, args)))
             if call is not None:
-                return call(*args)  # type: ignore[no-any-return]
-        return self._slow(args, kwargs)  # type: ignore[no-any-return]
+                return call(*args)
+        return self._slow(args, kwargs)
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:
         return self if instance is None else functools.partial(self, instance)

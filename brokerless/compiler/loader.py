@@ -1,4 +1,4 @@
-"""From a shared object to callables, with cffi's ABI mode: no Python headers, and the GIL is let go during each call."""
+"""From a shared object to callables, with cffi's ABI mode: no Python headers; the GIL is let go during each call."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .control import ffi
-from .cruntime import MATH_ROUND, MATH_ONE, MATH_TABLE
+from .cruntime import MATH_ONE, MATH_ROUND, MATH_TABLE
 from .errors import BuildError
 from .program import Entry
 from .types import FLOAT, Seq
@@ -25,12 +25,12 @@ def _math_table() -> Any:
         if _table is None:
             declared = [f"double {name}(double);" for name in (*MATH_ONE, *MATH_ROUND)]
             own = ffi.__class__()
-            own.cdef("\n".join(declared) + "double atan2(double, double); double fmod(double, double); "
-                     "double pow(double, double);")
+            own.cdef(
+                "\n".join(declared) + "double atan2(double, double); double fmod(double, double); "
+                "double pow(double, double);"
+            )
             library: Any = own.dlopen(None)
-            try:
-                library.acosh
-            except AttributeError:
+            if not hasattr(library, "acosh"):
                 library = own.dlopen(ctypes.util.find_library("m"))
             table = ffi.new("void *[]", len(MATH_TABLE))
             for index, name in enumerate(MATH_TABLE):
@@ -72,4 +72,3 @@ class Library:
 
     def _function(self, kind: str, slot: int) -> Any:
         return ffi.cast(ffi.typeof(kind), self._table[slot])
-

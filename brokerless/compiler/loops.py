@@ -97,10 +97,7 @@ class Loops:
         if not 1 <= len(values) <= 3 or any(value.mask in (0, FLOAT) for value in values):
             owner.die()
             return
-        held = [
-            value if value.literal is not None else owner.held(Val(as_int(value), INT))
-            for value in values
-        ]
+        held = [value if value.literal is not None else owner.held(Val(as_int(value), INT)) for value in values]
         start = held[0] if len(held) > 1 else Val("0", INT, 0)
         limit = held[1] if len(held) > 1 else held[0]
         step = held[2] if len(held) > 2 else Val("1", INT, 1)
@@ -161,9 +158,7 @@ class Loops:
             owner.indent += 1
             owner.write("BRL_POLL(c);")
             # As unsigned, the distance cannot overflow.
-            owner.write(
-                f"{stop} = (u64){limit} - (u64){index} > {_STRIDE} ? {index} + {_STRIDE} : {limit};"
-            )
+            owner.write(f"{stop} = (u64){limit} - (u64){index} > {_STRIDE} ? {index} + {_STRIDE} : {limit};")
             owner.write(f"while ({index} < {stop}) {{")
             owner.indent += 1
             assign()
@@ -186,7 +181,7 @@ class Loops:
                 raise Refused("a tuple is stored in a variable", target.lineno)
             owner.die()
             return
-        for name, value in zip(names, values):
+        for name, value in zip(names, values, strict=True):
             owner.store_checked(name, value)
 
     def _loop(

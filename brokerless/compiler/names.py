@@ -23,7 +23,9 @@ _INT_FUNCTIONS = ("ceil", "floor", "trunc", "gcd", "lcm", "isqrt", "factorial", 
 _FLOAT_FUNCTIONS = ("fabs", "fmod", "pow", "atan2", "copysign", "degrees", "radians")
 MATH_FUNCTIONS = frozenset((*MATH_ONE, *_INT_FUNCTIONS, *_FLOAT_FUNCTIONS))
 MATH_CONSTANTS = frozenset(("pi", "e", "tau", "inf", "nan"))
-BUILTINS = frozenset("abs bool divmod enumerate float int len max min pow range round sum".split())
+BUILTINS = frozenset(
+    ["abs", "bool", "divmod", "enumerate", "float", "int", "len", "max", "min", "pow", "range", "round", "sum"]
+)
 
 _MATH_BY_ID: dict[int, str] = {id(getattr(math, name)): name for name in MATH_FUNCTIONS}
 _BUILTIN_BY_ID: dict[int, str] = {id(getattr(builtins, name)): name for name in BUILTINS}
@@ -94,7 +96,7 @@ class Scope:
             own = vars(own)
         if isinstance(own, dict):
             self._builtins = own
-        self._cells = dict(zip(func.__code__.co_freevars, func.__closure__ or ()))
+        self._cells = dict(zip(func.__code__.co_freevars, func.__closure__ or (), strict=True))
         self._guards = guards
 
     def resolve(self, node: ast.expr) -> Meaning:

@@ -1,7 +1,7 @@
 """One C file: the instances of one or several functions, their callees, and the entry points Python calls.
 
 An entry point takes the control word, the depth that recursion may reach, and the arguments. It gives the value itself;
-one number that is hardly ever a result (``SENTINEL``, or nan for a float) says that the call has to be redone in Python.
+one number that is hardly ever a result (``SENTINEL``, nan for a float) says that the call has to be redone in Python.
 """
 
 from __future__ import annotations
@@ -106,7 +106,9 @@ class Program:
         if len(self._instances) >= _MAX_INSTANCES:
             raise Refused("its callees are used with too many combinations of types", source.node.lineno)
         name = source.func.__name__
-        cname = f"{self._prefix}_{len(self._instances)}" + (f"_{name}" if name.isascii() and name.isidentifier() else "")
+        cname = f"{self._prefix}_{len(self._instances)}" + (
+            f"_{name}" if name.isascii() and name.isidentifier() else ""
+        )
         made = FunctionEmitter(self, source, Scope(source.func, self.guards), signature, cname)
         self._instances[(id(source.func), signature)] = made
         return made
@@ -160,8 +162,16 @@ class Program:
         name = f"brl_entry_{self._prefix}"
         reached = self._reach(root.cname)
         frame = max(emitter.frame_bytes() for emitter in self._instances.values())
-        batch = all(isinstance(kind, int) for kind in root.signature) and root.tuple_masks is None and root.mask in (
-            BOOL, INT, FLOAT, 0,
+        batch = (
+            all(isinstance(kind, int) for kind in root.signature)
+            and root.tuple_masks is None
+            and root.mask
+            in (
+                BOOL,
+                INT,
+                FLOAT,
+                0,
+            )
         )
         entry = Entry(
             name=name,

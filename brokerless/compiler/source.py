@@ -5,7 +5,6 @@ compiled: the tree is compiled again and its byte code compared with the functio
 """
 
 from __future__ import annotations
-
 import __future__
 
 import ast
@@ -121,7 +120,11 @@ def _called_on(node: ast.FunctionDef) -> list[str]:
 def _recompile(node: ast.FunctionDef, code: CodeType, imported: list[str]) -> CodeType | None:
     bare = ast.FunctionDef(
         # Another name: inside its owner the function must not become a variable that it sees as free.
-        name="_compiled_again", args=_without_defaults(node.args), body=node.body, decorator_list=[], returns=None
+        name="_compiled_again",
+        args=_without_defaults(node.args),
+        body=node.body,
+        decorator_list=[],
+        returns=None,
     )
     if hasattr(node, "type_params"):
         bare.type_params = []  # type: ignore[attr-defined,unused-ignore]
@@ -173,4 +176,7 @@ def _same(one: CodeType, two: CodeType) -> bool:
 
 def _constants(code: CodeType) -> list[str]:
     # repr tells 1 from 1.0 and True, and 0.0 from -0.0; equality does not. Code objects differ by address only.
-    return [value.co_name if isinstance(value, CodeType) else f"{type(value).__name__} {value!r}" for value in code.co_consts]
+    return [
+        value.co_name if isinstance(value, CodeType) else f"{type(value).__name__} {value!r}"
+        for value in code.co_consts
+    ]

@@ -16,7 +16,7 @@ import weakref
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from . import types
 from .analyse import analyse
@@ -36,9 +36,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("brokerless.compiler")
 
-_IDLE_SECONDS = 5.0
+_IDLE_SECONDS = 1.0
 _MEASURE_BELOW = 0.0005
 STRAIGHT_LINE = "it has no loop and no recursion: as a single call it is not faster than Python"
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _Job = Callable[[], None]
 
@@ -59,9 +62,7 @@ class TaskCompiler:
     ) -> None:
         self.builder = Builder(Cache(Path(cache_dir) if cache_dir else None, cache_bytes), toolchain)
         self._max_variants = max_variants
-        self._functions: weakref.WeakKeyDictionary[FunctionType, CompiledFunction[..., Any]] = (
-            weakref.WeakKeyDictionary()
-        )
+        self._functions: weakref.WeakKeyDictionary[FunctionType, CompiledFunction] = weakref.WeakKeyDictionary()
         self._verdicts: weakref.WeakKeyDictionary[FunctionType, Verdict] = weakref.WeakKeyDictionary()
         self._forget_thread()
         _compilers.add(self)
@@ -79,7 +80,7 @@ class TaskCompiler:
         """Whether a function is inside the subset; no compiler is needed for the answer."""
         return analyse(func)
 
-    def compile(self, func: Callable[..., Any], mode: bool | str | None = True) -> Callable[..., Any]:
+    def compile(self, func: Callable[P, R], mode: bool | str | None = True) -> Callable[P, R]:
         """A callable that gives what ``func`` gives. The same function gives the same callable.
 
         ``mode``: None compiles in the background, True before the first run (a WARNING when refused), "require" raises
@@ -116,11 +117,14 @@ class TaskCompiler:
         self._verdicts[func] = verdict
         if mode is True:
             log.warning(
-                "%s stays in Python: %s%s", name, where, verdict.reason,
+                "%s stays in Python: %s%s",
+                name,
+                where,
+                verdict.reason,
                 extra={"action": "compile_refused", "function": name, "line": verdict.line, "reason": verdict.reason},
             )
 
-    def _ahead(self, function: CompiledFunction[..., Any], plain: FunctionType) -> None:
+    def _ahead(self, function: CompiledFunction, plain: FunctionType) -> None:
         """Before the first run: the compiler has to be there, and annotations that name every type are enough."""
         missing = self.builder.missing()
         if missing is not None:
@@ -132,7 +136,7 @@ class TaskCompiler:
             if function.mode == "require" and signature in function.refused:
                 raise CompilationError(f"{plain.__qualname__} cannot be compiled: {function.refused[signature]}")
 
-    def request(self, function: CompiledFunction[..., Any], signature: Signature) -> None:
+    def request(self, function: CompiledFunction, signature: Signature) -> None:
         """A signature without a variant was called: build now, or in the background, or note why not."""
         with self._lock:
             if signature in function.pending or signature in function.variants or signature in function.refused:
@@ -149,7 +153,7 @@ class TaskCompiler:
         else:
             self._build(function, signature)
 
-    def _build(self, function: CompiledFunction[..., Any], signature: Signature) -> None:
+    def _build(self, function: CompiledFunction, signature: Signature) -> None:
         func = cast(Callable[..., Any], function.__brokerless_function__)
         try:
             if any(isinstance(kind, types.Seq) and kind.boxed for kind in signature):
@@ -163,7 +167,10 @@ class TaskCompiler:
             function.adopt(signature, f"line {line}: {reason}" if line else reason)
             level = logging.DEBUG if function.mode is None else logging.WARNING
             log.log(
-                level, "%s%s stays in Python: %s", func.__qualname__, signature_name(signature),
+                level,
+                "%s%s stays in Python: %s",
+                func.__qualname__,
+                signature_name(signature),
                 function.refused[signature],
                 extra={"action": "compile_refused", "function": func.__qualname__, "line": line, "reason": reason},
             )
@@ -210,7 +217,7 @@ class TaskCompiler:
             self._later(done.set)
         return done.wait(timeout)
 
-    def measure(self, function: CompiledFunction[..., Any], variant: Variant, args: tuple[Any, ...]) -> None:
+    def measure(self, function: CompiledFunction, variant: Variant, args: tuple[Any, ...]) -> None:
         """Where every call so far was native, time the Python function too: in the background, and only if short."""
         scalar = all(isinstance(kind, int) for kind in variant.signature)
         if function.python_seconds or not scalar or max(function.native_seconds) > _MEASURE_BELOW:
@@ -239,7 +246,7 @@ class TaskCompiler:
 
         return run_batch(self, compiled, columns)
 
-    def batch_variant(self, function: CompiledFunction[..., Any], signature: Signature) -> Variant | None:
+    def batch_variant(self, function: CompiledFunction, signature: Signature) -> Variant | None:
         """The variant for a batch, built now if need be: the many calls pay for it."""
         variant = function.variants.get(signature)
         if variant is not None and variant.still_valid():
@@ -302,7 +309,7 @@ def annotated(func: FunctionType) -> Signature | None:
     return None if None in kinds else tuple(kind for kind in kinds if kind is not None)
 
 
-def _speedup(function: CompiledFunction[..., Any]) -> float | None:
+def _speedup(function: CompiledFunction) -> float | None:
     slow, fast = function.python_seconds, function.native_seconds
     if not slow or not fast:
         return None
@@ -310,7 +317,7 @@ def _speedup(function: CompiledFunction[..., Any]) -> float | None:
     return sorted(slow)[len(slow) // 2] / middle if middle > 0 else None
 
 
-def _info(name: str, function: CompiledFunction[..., Any], missing: str | None) -> CompilationInfo:
+def _info(name: str, function: CompiledFunction, missing: str | None) -> CompilationInfo:
     variants = function.all_variants()
     verdict = function.verdict
     if verdict.can_compile and missing is not None and not variants:

@@ -1,6 +1,6 @@
 """Finding a C compiler and running it. Knows nothing of Python functions or of the cache.
 
-Order: the command in ``BROKERLESS_CC`` (``none`` switches compiling off), ``cc``, ``gcc``, ``clang``, the ziglang wheel.
+Order: the command in ``BROKERLESS_CC`` (``none`` switches compiling off), ``cc``, ``gcc``, ``clang``, ziglang's wheel.
 """
 
 from __future__ import annotations
@@ -16,9 +16,17 @@ from pathlib import Path
 
 from .errors import BuildError
 
-FLAGS = (
-    "-std=gnu11 -O2 -fPIC -shared -fno-builtin -fno-math-errno -ffp-contract=off -fno-fast-math -fno-strict-aliasing"
-).split()
+FLAGS = [
+    "-std=gnu11",
+    "-O2",
+    "-fPIC",
+    "-shared",
+    "-fno-builtin",
+    "-fno-math-errno",
+    "-ffp-contract=off",
+    "-fno-fast-math",
+    "-fno-strict-aliasing",
+]
 WARNINGS = ["-Wall", "-Wextra", "-Werror"]
 _TIMEOUT = 120.0
 

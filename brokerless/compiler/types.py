@@ -11,7 +11,7 @@ import sys
 import typing
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Union
+from typing import Any, TypeAlias
 
 BOOL, INT, FLOAT, NONE, UNBOUND = 1, 2, 4, 8, 16
 NUMBER = BOOL | INT | FLOAT
@@ -57,7 +57,7 @@ class Seq:
         return self.kind in ("list", "tuple")
 
 
-Type = Union[int, Seq]
+Type: TypeAlias = "int | Seq"
 Signature = tuple[Type, ...]
 
 LIST_INT, LIST_FLOAT = Seq("list", "q"), Seq("list", "d")

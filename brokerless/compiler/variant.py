@@ -111,7 +111,7 @@ class Variant:
         if self.check is not None:
             text += ["  if not check():", f"    return outdated({args})"]
         passed = ["local.record", _depth(entry)]
-        for name, kind in zip(names, entry.signature):
+        for name, kind in zip(names, entry.signature, strict=True):
             if not isinstance(kind, Seq):
                 passed.append(name)
                 continue
@@ -126,7 +126,7 @@ class Variant:
             text.append(f"  out = new('brl_n[{size}]')")
             passed.append("out")
         # A view left in a frame that an exception keeps alive would forbid resizing the caller's array.
-        views = [f"{name}_view" for name, kind in zip(names, entry.signature) if isinstance(kind, Seq)]
+        views = [f"{name}_view" for name, kind in zip(names, entry.signature, strict=True) if isinstance(kind, Seq)]
         inner = [
             "while True:",
             "  try:",

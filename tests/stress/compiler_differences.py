@@ -57,7 +57,8 @@ def _typed(value: Any) -> str:
 def _load(text: str, path: Path) -> ModuleType:
     path.write_text(text)
     spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -109,7 +110,7 @@ def _one_file(builder: Builder, folder: Path, seed: int, size: int, calls: int, 
         jobs.append(made)
         chosen.append((program, rows))
     variants = builder.load(jobs)
-    for (program, rows), variant in zip(chosen, variants):
+    for (program, rows), variant in zip(chosen, variants, strict=True):
         for row in rows:
             expected, got = outcome(variant.func, row), outcome(variant.call, row)
             report.calls += 1
@@ -124,9 +125,11 @@ def _one_file(builder: Builder, folder: Path, seed: int, size: int, calls: int, 
 def main() -> None:
     count, seed = int(sys.argv[1]), int(sys.argv[2])
     report = run(count, seed, ubsan="ubsan" in sys.argv)
-    print(f"{report.functions} functions, {len(report.refused)} refused, {report.calls} calls, "
-          f"{report.values} with a value, {report.native} native, {len(report.differences)} differences")
-    for text in (report.refused[:5] + report.differences[:5]):
+    print(
+        f"{report.functions} functions, {len(report.refused)} refused, {report.calls} calls, "
+        f"{report.values} with a value, {report.native} native, {len(report.differences)} differences"
+    )
+    for text in report.refused[:5] + report.differences[:5]:
         print(text)
     sys.exit(bool(report.differences))
 

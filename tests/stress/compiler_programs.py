@@ -14,26 +14,154 @@ from dataclasses import dataclass, field
 from typing import Any
 
 INT_EDGES = [
-    0, 1, -1, 2, -2, 3, 7, 10, -10, 63, 64, 65, 100, 255, 256, 2**31, -(2**31), 2**32, 2**53 - 1, 2**53, 2**53 + 1,
-    -(2**53), -(2**53) - 1, 2**62, -(2**62), 2**62 + 1, 2**63 - 1, -(2**63), -(2**63) + 1,
+    0,
+    1,
+    -1,
+    2,
+    -2,
+    3,
+    7,
+    10,
+    -10,
+    63,
+    64,
+    65,
+    100,
+    255,
+    256,
+    2**31,
+    -(2**31),
+    2**32,
+    2**53 - 1,
+    2**53,
+    2**53 + 1,
+    -(2**53),
+    -(2**53) - 1,
+    2**62,
+    -(2**62),
+    2**62 + 1,
+    2**63 - 1,
+    -(2**63),
+    -(2**63) + 1,
 ]
 WIDE_EDGES = [*INT_EDGES, 2**63, 2**64, -(2**64), 2**64 - 1, -(2**63) - 1]
 FLOAT_EDGES = [
-    0.0, -0.0, 0.5, -0.5, 1.0, -1.0, 1.5, 2.5, -2.5, 0.1, 1e-3, 2.675, 1e15 + 0.5, 1e16, 2.0**53, -(2.0**53), 2.0**63,
-    -(2.0**63), 9.3e18, 1e300, 1.7e308, -1.7e308, 5e-324, 2.2e-308, 1e-310, float("inf"), float("-inf"), float("nan"),
+    0.0,
+    -0.0,
+    0.5,
+    -0.5,
+    1.0,
+    -1.0,
+    1.5,
+    2.5,
+    -2.5,
+    0.1,
+    1e-3,
+    2.675,
+    1e15 + 0.5,
+    1e16,
+    2.0**53,
+    -(2.0**53),
+    2.0**63,
+    -(2.0**63),
+    9.3e18,
+    1e300,
+    1.7e308,
+    -1.7e308,
+    5e-324,
+    2.2e-308,
+    1e-310,
+    float("inf"),
+    float("-inf"),
+    float("nan"),
 ]
-INT_LITERALS = ["0", "1", "2", "3", "-1", "-2", "5", "7", "8", "16", "10", "-7", "64", "1000003", "4294967296",
-                "9007199254740993", "4611686018427387904", "9223372036854775807", "-9223372036854775808", "True", "False"]
-FLOAT_LITERALS = ["0.0", "-0.0", "0.5", "1.5", "-2.5", "0.1", "1e16", "1e308", "5e-324", "3.0", "math.inf", "math.nan",
-                  "math.pi", "CONST_F", "9007199254740992.0"]
-ONE = ["sqrt", "exp", "log", "log2", "log10", "log1p", "expm1", "sin", "cos", "tan", "asin", "acos", "atan", "sinh",
-       "cosh", "tanh", "asinh", "acosh", "atanh", "erf", "erfc", "fabs", "degrees", "radians"]
+INT_LITERALS = [
+    "0",
+    "1",
+    "2",
+    "3",
+    "-1",
+    "-2",
+    "5",
+    "7",
+    "8",
+    "16",
+    "10",
+    "-7",
+    "64",
+    "1000003",
+    "4294967296",
+    "9007199254740993",
+    "4611686018427387904",
+    "9223372036854775807",
+    "-9223372036854775808",
+    "True",
+    "False",
+]
+FLOAT_LITERALS = [
+    "0.0",
+    "-0.0",
+    "0.5",
+    "1.5",
+    "-2.5",
+    "0.1",
+    "1e16",
+    "1e308",
+    "5e-324",
+    "3.0",
+    "math.inf",
+    "math.nan",
+    "math.pi",
+    "CONST_F",
+    "9007199254740992.0",
+]
+ONE = [
+    "sqrt",
+    "exp",
+    "log",
+    "log2",
+    "log10",
+    "log1p",
+    "expm1",
+    "sin",
+    "cos",
+    "tan",
+    "asin",
+    "acos",
+    "atan",
+    "sinh",
+    "cosh",
+    "tanh",
+    "asinh",
+    "acosh",
+    "atanh",
+    "erf",
+    "erfc",
+    "fabs",
+    "degrees",
+    "radians",
+]
 if sys.version_info >= (3, 11):
     ONE += ["cbrt", "exp2"]
 TO_INT = ["floor", "ceil", "trunc"]
 TESTS = ["isnan", "isinf", "isfinite"]
-SEQUENCES = ["list_q", "list_d", "tuple_q", "tuple_d", "bytes", "array_b", "array_H", "array_i", "array_q", "array_Q",
-             "array_f", "array_d", "view_d", "view_q", "view_?"]
+SEQUENCES = [
+    "list_q",
+    "list_d",
+    "tuple_q",
+    "tuple_d",
+    "bytes",
+    "array_b",
+    "array_H",
+    "array_i",
+    "array_q",
+    "array_Q",
+    "array_f",
+    "array_d",
+    "view_d",
+    "view_q",
+    "view_?",
+]
 SCALARS = ["int", "int", "int", "float", "float", "bool"]
 
 HEADER = "import math\nfrom math import sqrt, gcd as common\nCONST_I = 12\nCONST_F = 2.75\nCONST_B = True\n\n"
@@ -189,11 +317,19 @@ class _Function:
             return
         name = self.rnd.choice(pool)
         if name in self.ints:
-            op, value = self.rnd.choice([
-                ("+=", self.integer(2)), ("-=", self.integer(2)), ("//=", self.integer(1)), ("%=", self.integer(1)),
-                ("&=", self.integer(1)), ("|=", self.integer(1)), ("^=", self.integer(1)),
-                (">>=", f"({self.integer(1)} & 7)"), ("*=", self.rnd.choice(["2", "3", "-1"])),
-            ])
+            op, value = self.rnd.choice(
+                [
+                    ("+=", self.integer(2)),
+                    ("-=", self.integer(2)),
+                    ("//=", self.integer(1)),
+                    ("%=", self.integer(1)),
+                    ("&=", self.integer(1)),
+                    ("|=", self.integer(1)),
+                    ("^=", self.integer(1)),
+                    (">>=", f"({self.integer(1)} & 7)"),
+                    ("*=", self.rnd.choice(["2", "3", "-1"])),
+                ]
+            )
         else:
             op = self.rnd.choice(["+=", "-=", "/=", "//=", "%="])
             value = self.number(2)
@@ -234,7 +370,10 @@ class _Function:
         limited = False
         if kind < 0.3:
             self.put(level, f"{mine} = 0")
-            self.put(level, f"while {mine} < {rnd.randint(1, 3)}" + (f" and {self.condition(1)}:" if rnd.random() < 0.5 else ":"))
+            self.put(
+                level,
+                f"while {mine} < {rnd.randint(1, 3)}" + (f" and {self.condition(1)}:" if rnd.random() < 0.5 else ":"),
+            )
             self.put(level + 1, f"{mine} += 1")
             name = mine
         elif kind < 0.5 and self.sequences:
@@ -346,27 +485,92 @@ class _Function:
 
 COMPARE_FORMS = ["({n} {op} {n})", "({i} {op} {i})", "({n} {op} {n} {op} {i})", "(not {n})", "bool({n})"]
 INT_FORMS = [
-    "({i} + {i})", "({i} - {i})", "({i} // {i})", "({i} % {i})", "({i} & {i})", "({i} | {i})", "({i} ^ {i})",
-    "({i} << ({i} & 15))", "({i} >> ({i} & 127))", "(-{i})", "(~({i} + 0))", "abs({i})", "int({i})", "(+{i})",
-    "min({i}, {i})", "max({i}, {i}, 3)", "({i} if {c} else {i})", "({i} and {i})", "({i} or {i})", "round({i})",
-    "math.gcd({i}, {i})", "common({i}, {i})", "pow({i}, {i} & 63, {modulus})", "({i} * 3)", "math.{toint}({n})",
-    "round({n})", "int({n})", "math.isqrt(abs({i}))", "math.isqrt({i})", "math.factorial({i} % 23)", "math.lcm({i}, 6)",
-    "({i} // {divisor})", "({i} % {divisor})", "({i} << ({i} % 70))", "({i} >> {i} % 9)",
+    "({i} + {i})",
+    "({i} - {i})",
+    "({i} // {i})",
+    "({i} % {i})",
+    "({i} & {i})",
+    "({i} | {i})",
+    "({i} ^ {i})",
+    "({i} << ({i} & 15))",
+    "({i} >> ({i} & 127))",
+    "(-{i})",
+    "(~({i} + 0))",
+    "abs({i})",
+    "int({i})",
+    "(+{i})",
+    "min({i}, {i})",
+    "max({i}, {i}, 3)",
+    "({i} if {c} else {i})",
+    "({i} and {i})",
+    "({i} or {i})",
+    "round({i})",
+    "math.gcd({i}, {i})",
+    "common({i}, {i})",
+    "pow({i}, {i} & 63, {modulus})",
+    "({i} * 3)",
+    "math.{toint}({n})",
+    "round({n})",
+    "int({n})",
+    "math.isqrt(abs({i}))",
+    "math.isqrt({i})",
+    "math.factorial({i} % 23)",
+    "math.lcm({i}, 6)",
+    "({i} // {divisor})",
+    "({i} % {divisor})",
+    "({i} << ({i} % 70))",
+    "({i} >> {i} % 9)",
 ]
 INT_GROWING = ["({i} * {i})", "({i} * {i})", "({i} ** ({i} & 3))", "pow({i}, 2)"]
 SEQ_INT_FORMS = ["len({s})", "len({s})"]
 NUMBER_FORMS = [
-    "({n} + {n})", "({n} + {n})", "({n} - {n})", "({n} / {n})", "({n} // {n})", "({n} % {n})", "(-{n})", "abs({n})",
-    "float({n})", "(0.5 * {n})", "(+{n})", "min({n}, {n})", "max({n}, {n})", "max({n}, {n}, {i})", "math.{one}({n})",
-    "math.{safe}({n})", "math.{safe}({n})", "math.fmod({n}, {n})", "math.pow({n}, {n})", "sqrt(abs({n}))",
-    "math.atan2({n}, {n})", "math.copysign({n}, {n})", "math.log({n}, {n})", "math.log(1 + abs({n}), 10)",
-    "round({n}, {digits})", "round({n}, {digits})", "({n} if {c} else {n})", "({n} and {n})", "({n} or {n})",
-    "(float({n}) ** {n})", "(0.5 ** ({i} & 31))", "bool({n})", "pow(float({n}), {n})", "({n} / {divisor})",
+    "({n} + {n})",
+    "({n} + {n})",
+    "({n} - {n})",
+    "({n} / {n})",
+    "({n} // {n})",
+    "({n} % {n})",
+    "(-{n})",
+    "abs({n})",
+    "float({n})",
+    "(0.5 * {n})",
+    "(+{n})",
+    "min({n}, {n})",
+    "max({n}, {n})",
+    "max({n}, {n}, {i})",
+    "math.{one}({n})",
+    "math.{safe}({n})",
+    "math.{safe}({n})",
+    "math.fmod({n}, {n})",
+    "math.pow({n}, {n})",
+    "sqrt(abs({n}))",
+    "math.atan2({n}, {n})",
+    "math.copysign({n}, {n})",
+    "math.log({n}, {n})",
+    "math.log(1 + abs({n}), 10)",
+    "round({n}, {digits})",
+    "round({n}, {digits})",
+    "({n} if {c} else {n})",
+    "({n} and {n})",
+    "({n} or {n})",
+    "(float({n}) ** {n})",
+    "(0.5 ** ({i} & 31))",
+    "bool({n})",
+    "pow(float({n}), {n})",
+    "({n} / {divisor})",
 ]
 NUMBER_GROWING = ["({n} * {n})", "({n} * {n})", "({n} ** {exponent})", "({n} ** ({i} % 4 - 2))"]
 SEQ_FORMS = [
-    "{s}[0]", "{s}[-1]", "{s}[{i}]", "{s}[{i} & 1]", "{s}[-2]", "sum({s})", "sum({s}, {i})", "sum({s}, {start})",
-    "min({s})", "max({s})",
+    "{s}[0]",
+    "{s}[-1]",
+    "{s}[{i}]",
+    "{s}[{i} & 1]",
+    "{s}[-2]",
+    "sum({s})",
+    "sum({s}, {i})",
+    "sum({s}, {start})",
+    "min({s})",
+    "max({s})",
 ]
 _HOLES = {
     "{op}": ["<", "<=", ">", ">=", "==", "!="],
