@@ -4,7 +4,7 @@ Each thread that runs compiled code has one control record. ``interrupt`` never 
 comes back to Python, where a pending asynchronous exception is raised; when there is none, it simply runs again. So an
 interrupt that comes too late for its task costs time and changes nothing.
 
-On the main thread compiled code also lets Python's signal handlers run (Ctrl-C): a ticker sets the word every 100 ms
+On the main thread compiled code also lets Python's signal handlers run (Ctrl-C): a ticker sets the word every 50 ms
 while native calls are seen there, and sleeps otherwise.
 """
 
@@ -23,7 +23,7 @@ from typing import Any
 import cffi  # type: ignore[import-untyped,unused-ignore]
 
 RUN, STOP, YIELD = 0, 1, 2
-_TICK = 0.1
+_TICK = 0.05
 
 ffi: Any = cffi.FFI()
 ffi.cdef(
@@ -104,13 +104,13 @@ class Watcher:
 
     def resume_ticking(self) -> None:
         with self._wake:
-            if not self._ticking:
-                self._ticking = True
-                self._start()
-                self._wake.notify()
+            self._ticking = True
+            self._start()
+            self._wake.notify()
 
     def _start(self) -> None:
-        if self._thread is None:
+        # Asked of the thread itself: Ctrl-C may have come between making it and starting it.
+        if self._thread is None or not self._thread.is_alive():
             self._thread = threading.Thread(target=self._run, name="brokerless-native-watch", daemon=True)
             self._thread.start()
 

@@ -86,7 +86,7 @@ class CompiledFunction:
         defaults = func.__defaults__ or ()
         code = func.__code__
         named, count = self._names, code.co_argcount
-        if len(args) == len(named) and not kwargs:
+        if len(args) == len(named) == count and not kwargs:
             return args
         if len(args) > count:
             return None
@@ -130,7 +130,7 @@ class CompiledFunction:
     def _settle(self, variant: Variant, args: tuple[Any, ...]) -> None:
         """From now on these argument types go to the variant without a detour, where types alone decide."""
         key = tuple(map(type, args))
-        if any(not isinstance(kind, int) for kind in variant.signature):
+        if any(not isinstance(kind, int) for kind in variant.signature) or self._func.__code__.co_kwonlyargcount:
             return
 
         def call(*given: Any) -> Any:

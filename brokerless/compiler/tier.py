@@ -174,9 +174,11 @@ class TaskCompiler:
                 function.refused[signature],
                 extra={"action": "compile_refused", "function": func.__qualname__, "line": line, "reason": reason},
             )
-        except BaseException:
+        except Exception:
             function.adopt(signature, "the compiler failed")
             raise
+        finally:
+            function.pending.discard(signature)  # after Ctrl-C the next call asks again
 
     def _worthwhile(self, func: Callable[..., Any], signature: Signature) -> bool:
         from .program import Program
