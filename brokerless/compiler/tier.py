@@ -222,7 +222,7 @@ class TaskCompiler:
     def measure(self, function: CompiledFunction, variant: Variant, args: tuple[Any, ...]) -> None:
         """Where every call so far was native, time the Python function too: in the background, and only if short."""
         scalar = all(isinstance(kind, int) for kind in variant.signature)
-        if function.python_seconds or not scalar or max(function.native_seconds) > _MEASURE_BELOW:
+        if function.python_seconds or not scalar or min(function.native_seconds) > _MEASURE_BELOW:
             return
 
         def run() -> None:
