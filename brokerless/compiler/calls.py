@@ -182,7 +182,7 @@ class Calls:
         item = self._expressions.element(SeqVal("s", sequence.kind), "k").c
         first = f"    BRL_CHECK(s.n == 0);\n    k = 0;\n    r = {item};\n" if start is None else f"    r = {start};\n"
         body = (
-            f"    i64 k = 0, stop;\n    {kind} r;\n{first}"
+            f"    BRL_WORD(c);\n    i64 k = 0, stop;\n    {kind} r;\n{first}"
             "    while (k < s.n) {\n"
             "        BRL_POLL(c);\n"
             "        stop = s.n - k > 1024 ? k + 1024 : s.n;\n"
@@ -214,7 +214,7 @@ class Calls:
         first = "0" if start.mask == FLOAT else "1"
         begin = "start" if start.mask == FLOAT else f"start + ({item.replace('[k]', '[0]')})"
         body = (
-            "    brl_total t = {0};\n    i64 k, stop;\n"
+            "    BRL_WORD(c);\n    brl_total t = {0};\n    i64 k, stop;\n"
             f"    t.hi = {begin};\n    k = {first};\n"
             "    while (k < s.n) {\n        BRL_POLL(c);\n"
             "        stop = s.n - k > 1024 ? k + 1024 : s.n;\n"

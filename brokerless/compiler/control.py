@@ -24,6 +24,7 @@ import cffi  # type: ignore[import-untyped,unused-ignore]
 
 RUN, STOP, YIELD = 0, 1, 2
 _TICK = 0.05
+_PARKED = 1.0
 
 ffi: Any = cffi.FFI()
 ffi.cdef(
@@ -116,16 +117,22 @@ class Watcher:
 
     def _run(self) -> None:
         with self._wake:
-            while self._deadlines or self._ticking:
+            # Idle, it stays for a while: a thread started within a native call would hold that call up.
+            last = time.monotonic()
+            while True:
                 now = time.monotonic()
+                if self._deadlines or self._ticking:
+                    last = now
+                elif now - last >= _PARKED:
+                    break
                 while self._deadlines and self._deadlines[0][0] <= now:
                     _, _, control, error = heapq.heappop(self._deadlines)
                     control.error = error
                     control.record.word = STOP
-                pause = self._deadlines[0][0] - now if self._deadlines else None
+                pause = self._deadlines[0][0] - now if self._deadlines else _PARKED
                 if self._ticking:
                     self._tick()
-                    pause = _TICK if pause is None else min(pause, _TICK)
+                    pause = min(pause, _TICK)
                 self._wake.wait(pause)
             self._thread = None
 

@@ -99,7 +99,7 @@ class FunctionEmitter:
         declared = [f"    {_declaration(name)}" for name in sorted(self._used)] + [
             f"    {temp}" for temp in self._temps
         ]
-        guard = ["    BRL_POLL(c);"]
+        guard = ["    BRL_WORD(c);", "    BRL_POLL(c);"]
         if self.recursive:
             guard.append("    BRL_CHECK(d <= 0);")
         if not self.lines or not self.lines[-1].lstrip().startswith("return"):
@@ -232,6 +232,8 @@ class FunctionEmitter:
         self.store(target.id, value)
 
     def _if(self, node: ast.If) -> None:
+        if self._short_if(node):
+            return
         test = self._expressions.condition(node.test)
         before = dict(self.env or {})
         self.write(f"if ({test}) {{")
@@ -243,6 +245,25 @@ class FunctionEmitter:
             after_else = before
         self.write("}")
         self.env = self.join([after_body, after_else])
+
+    def _short_if(self, node: ast.If) -> bool:
+        """``if`` and ``else`` that each only give the same variable a short int value."""
+        if len(node.body) != 1 or len(node.orelse) != 1:
+            return False
+        yes, no = node.body[0], node.orelse[0]
+        if not isinstance(yes, ast.Assign) or not isinstance(no, ast.Assign):
+            return False
+        targets = [*yes.targets, *no.targets]
+        names = {target.id for target in targets if isinstance(target, ast.Name)}
+        if len(targets) != 2 or len(names) != 1 or not all(isinstance(target, ast.Name) for target in targets):
+            return False
+        value = self._expressions.short_choice(node.test, yes.value, no.value)
+        if value is None:
+            return False
+        self._comment(yes)
+        self._comment(no)
+        self.store_checked(targets[0], value)
+        return True
 
     def _branch(self, body: list[ast.stmt], env: Env) -> Env | None:
         self.env = dict(env)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .emit import FunctionEmitter
 
 _ARITHMETIC = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.FloorDiv: "floordiv", ast.Mod: "mod"}
+_WRAPPING = ("add", "sub", "mul")
 _FLOAT_TEXT = {"add": "({} + {})", "sub": "({} - {})", "mul": "({} * {})"}
 _FLOAT_CALL = {"floordiv": "brl_ffloordiv(c, {}, {})", "mod": "brl_fmod(c, {}, {})"}
 _BITS = {ast.BitAnd: ("and", "&"), ast.BitOr: ("or", "|"), ast.BitXor: ("xor", "^")}
@@ -255,11 +256,50 @@ class Expressions:
         return f"brl_n_{name}(c, {as_number(left)}, {as_number(right)})"
 
     def _choice(self, node: ast.IfExp) -> Val:
+        short = self.short_choice(node.test, node.body, node.orelse)
+        if short is not None:
+            return short
         test = self.condition(node.test)
         yes, no = self.scalar(node.body), self.scalar(node.orelse)
         mask = yes.mask | no.mask
         literal = yes.literal if yes.literal == no.literal and yes.mask == no.mask else None
         return Val(f"({test} ? {held_as(yes, mask)} : {held_as(no, mask)})", mask, literal)
+
+    def short_choice(self, test: ast.expr, body: ast.expr, orelse: ast.expr) -> Val | None:
+        """A conditional between two short int expressions without a jump, which a branch predictor could miss."""
+        if not (_is_short(body) and _is_short(orelse)) or not (_operations(body) or _operations(orelse)):
+            return None
+        over_yes, over_no = self._owner.temp("i64"), self._owner.temp("i64")
+        yes, no = self._noting(body, over_yes), self._noting(orelse, over_no)
+        if yes is None or no is None:
+            return None
+        choice, first, second = (self._owner.temp("i64") for _ in range(3))
+        steps = [
+            f"{choice} = ({self.condition(test)}) != 0",
+            f"{over_yes} = 0",
+            f"{over_no} = 0",
+            f"{first} = {yes}",
+            f"{second} = {no}",
+            f"brl_judge(c, {choice}, {over_yes}, {over_no}) ? {first} : {second}",
+        ]
+        return Val("(" + ", ".join(steps) + ")", INT)
+
+    def _noting(self, node: ast.expr, over: str) -> str | None:
+        """The text of a short int expression that notes an overflow instead of bailing; None if it is not all int."""
+        if isinstance(node, ast.BinOp):
+            left, right = self._noting(node.left, over), self._noting(node.right, over)
+            if left is None or right is None:
+                return None
+            name = _ARITHMETIC[type(node.op)]
+            if name in _WRAPPING:
+                return f"brl_w_{name}({left}, {right}, &{over})"
+            divisor = node.right.value if isinstance(node.right, ast.Constant) else None
+            literal = divisor if type(divisor) is int else None
+            shortcut = _power_of_two(name, Val(left, INT), Val(right, INT, literal))
+            return shortcut.c if shortcut is not None else None
+        value = self.scalar(node)
+        # A bail in the arm that is not taken would send good calls to Python.
+        return value.c if value.mask == INT and "brl_bail" not in value.c else None
 
     def _subscript(self, node: ast.Subscript) -> Val:
         sequence = self._owner.sequence(node.value)
@@ -290,6 +330,17 @@ class Expressions:
         if kind.code in ("L", "Q"):
             return Val(f"brl_from_u64(c, {text})", INT)
         return Val(text if kind.code == "q" else f"(i64){text}", INT)
+
+
+def _operations(node: ast.expr) -> int:
+    return sum(isinstance(part, ast.BinOp) for part in ast.walk(node))
+
+
+def _is_short(node: ast.expr) -> bool:
+    if isinstance(node, ast.BinOp):
+        inside = isinstance(node.op, tuple(_ARITHMETIC)) and _is_short(node.left) and _is_short(node.right)
+        return inside and _operations(node) <= 3
+    return isinstance(node, ast.Name) or (isinstance(node, ast.Constant) and type(node.value) is int)
 
 
 def _exact(value: Val) -> str:

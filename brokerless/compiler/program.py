@@ -260,6 +260,7 @@ def _batch_text(entry: Entry, root: FunctionEmitter) -> str:
     lines = [
         f"typedef struct {{ i64 next, stop, depth; void *const *columns; {result} *out; }} {name}_state;",
         f"static __attribute__((noinline)) void {name}_run(brl_ctx *c, {name}_state *s) {{",
+        "    BRL_WORD(c);",
         "    while (s->next < s->stop) {",
         "        i64 k = s->next;",
         "        BRL_POLL(c);",

@@ -18,7 +18,7 @@ from .errors import BuildError
 
 FLAGS = [
     "-std=gnu11",
-    "-O2",
+    "-O3",
     "-fPIC",
     "-shared",
     "-fno-builtin",

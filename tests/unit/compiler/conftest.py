@@ -9,13 +9,18 @@ import pytest
 
 pytest.importorskip("cffi")
 
-from brokerless.compiler import TaskCompiler
+from brokerless.compiler import TaskCompiler, control
 from brokerless.compiler.build import Builder
 from brokerless.compiler.cache import Cache
 from brokerless.compiler.toolchain import find
 
 if find() is None:
     pytest.skip("no C compiler", allow_module_level=True)
+
+
+@pytest.fixture(autouse=True)
+def _watcher_ends_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control, "_PARKED", 0.02)
 
 
 @pytest.fixture(scope="session")

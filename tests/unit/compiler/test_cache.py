@@ -204,7 +204,11 @@ def test_keys_tell_their_parts_apart() -> None:
 def test_the_key_holds_compiler_and_flags(folder: Path) -> None:
     builder = Builder(Cache(folder))
     toolchain = builder.toolchain()
-    keys = {builder.key("text", toolchain), builder.key("text", toolchain.with_flags("-O1")), builder.key("more", toolchain)}
+    keys = {
+        builder.key("text", toolchain),
+        builder.key("text", toolchain.with_flags("-O1")),
+        builder.key("more", toolchain),
+    }
     assert len(keys) == 3
 
 

@@ -43,8 +43,28 @@ CALLS_TWO = ["min", "max", "divmod", "math.atan2", "math.copysign", "math.fmod",
 CALLS_TWO += ["math.log"]
 UNARY = ["-{}", "+{}", "~{}", "not {}", "abs({})", "int({})", "float({})", "bool({})", "round({})"]
 ONE = sorted(MATH_FUNCTIONS - {"gcd", "lcm", "atan2", "copysign", "fmod", "pow", "factorial"})
-CONSTANT_RIGHT = ["// 2", "% 2", "// 8", "% 8", "// 1", "% 1", "// -2", "% -3", "// 10", "% 10", "** 2", "** 0", "** 3",
-                  "** -1", "/ 3", "<< 3", ">> 70", "* 0", "// 0", "% 0"]
+CONSTANT_RIGHT = [
+    "// 2",
+    "% 2",
+    "// 8",
+    "% 8",
+    "// 1",
+    "% 1",
+    "// -2",
+    "% -3",
+    "// 10",
+    "% 10",
+    "** 2",
+    "** 0",
+    "** 3",
+    "** -1",
+    "/ 3",
+    "<< 3",
+    ">> 70",
+    "* 0",
+    "// 0",
+    "% 0",
+]
 
 
 def _text() -> str:
@@ -178,7 +198,9 @@ def test_three_operands(builder: Builder, written: ModuleType, name: str) -> Non
 def test_modular_power(builder: Builder, written: ModuleType) -> None:
     bases = [0, 1, -1, 7, -12, 2**62, -(2**63), 2**63 - 1]
     variant = builder.variant(written.power_mod, (INT, INT, INT))
-    assert_same(variant, itertools.product(bases, [0, 1, 2, 65, 2**62, -1], [1, -1, 2, 7, -13, 2**62 + 1, 0]), native=100)
+    assert_same(
+        variant, itertools.product(bases, [0, 1, 2, 65, 2**62, -1], [1, -1, 2, 7, -13, 2**62 + 1, 0]), native=100
+    )
 
 
 def test_round_to_digits(builder: Builder, written: ModuleType) -> None:

@@ -96,8 +96,14 @@ REFUSED = [
     ("return 1j * a", "a complex is used as a value", 2),
     ("return ((1, 2), a)", "a tuple is used as a value", 2),
     ("yield a", "a generator", 1),
-    ("for k in range(a):\n" + "".join("    " * n + "    for k in range(a):\n" for n in range(1, 9)) + "    " * 10 + "pass",
-     "more than 8 loops inside each other", 10),
+    (
+        "for k in range(a):\n"
+        + "".join("    " * n + "    for k in range(a):\n" for n in range(1, 9))
+        + "    " * 10
+        + "pass",
+        "more than 8 loops inside each other",
+        10,
+    ),
 ]
 
 

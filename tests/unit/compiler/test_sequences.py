@@ -34,8 +34,12 @@ BUFFERS: list[Any] = [*ARRAYS, *(memoryview(one) for one in ARRAYS), b"\x00\x80\
 def test_buffers(builder: Builder, buffer: Any) -> None:
     kind = types.of_value(buffer)
     assert isinstance(kind, Seq)
-    functions = [(samples.index_of, (kind, INT)), (samples.total_of, (kind,)), (samples.fast_computation, (kind,)),
-                 (samples.enumerated, (kind,))]
+    functions = [
+        (samples.index_of, (kind, INT)),
+        (samples.total_of, (kind,)),
+        (samples.fast_computation, (kind,)),
+        (samples.enumerated, (kind,)),
+    ]
     index, total, doubled, enumerated = builder.variants(functions)
     assert_same(index, [(buffer, k) for k in range(-5, 5)])
     for variant in (total, doubled, enumerated):
@@ -44,10 +48,29 @@ def test_buffers(builder: Builder, buffer: Any) -> None:
 
 def test_lists_and_tuples(builder: Builder) -> None:
     bridge.load(lambda text: builder.object_for(text)[0])
-    rows = [[], [1], [3, -4], list(range(-20, 200)), [2**63 - 1, 1], [2**63], [True, 2], [1, 2.0], [1, "x"], [2**62] * 40]
+    rows = [
+        [],
+        [1],
+        [3, -4],
+        list(range(-20, 200)),
+        [2**63 - 1, 1],
+        [2**63],
+        [True, 2],
+        [1, 2.0],
+        [1, "x"],
+        [2**62] * 40,
+    ]
     assert_same(builder.variant(samples.fast_computation, (LIST_INT,)), [(row,) for row in rows], native=4)
     assert_same(builder.variant(samples.total_of, (Seq("tuple", "q"),)), [(tuple(row),) for row in rows], native=4)
-    floats = [[], [0.1], [0.1] * 100, [1e16, 1.0, -1e16] * 20, [float("inf"), 1.0], [float("inf"), float("-inf")], [1.0, 2]]
+    floats = [
+        [],
+        [0.1],
+        [0.1] * 100,
+        [1e16, 1.0, -1e16] * 20,
+        [float("inf"), 1.0],
+        [float("inf"), float("-inf")],
+        [1.0, 2],
+    ]
     for func in (samples.fast_computation, samples.total_of, samples.mean):
         assert_same(builder.variant(func, (LIST_FLOAT,)), [(row,) for row in floats], native=2)
 
@@ -69,8 +92,20 @@ def test_the_bridge_copies_what_the_python_way_copies(builder: Builder) -> None:
     compiled.load(lambda text: builder.object_for(text)[0])
     if sys.implementation.name == "cpython" and getattr(sys, "_is_gil_enabled", lambda: True)():
         assert compiled.compiled
-    cases: list[Any] = [[1] * 50, [1] * 49 + [True], [1] * 49 + [2**63], [-(2**63)] * 50, [1.5] * 50, [1.5] * 49 + [1],
-                        [], [1], [None] * 50, tuple(range(60)), tuple([0.5] * 60), [-0.0, float("nan")] * 30]
+    cases: list[Any] = [
+        [1] * 50,
+        [1] * 49 + [True],
+        [1] * 49 + [2**63],
+        [-(2**63)] * 50,
+        [1.5] * 50,
+        [1.5] * 49 + [1],
+        [],
+        [1],
+        [None] * 50,
+        tuple(range(60)),
+        tuple([0.5] * 60),
+        [-0.0, float("nan")] * 30,
+    ]
     for case in cases:
         for code in "qd":
             one, two = compiled.copy(case, code), plain.copy(case, code)
@@ -94,7 +129,13 @@ def test_numpy_elements_inside_conversions(builder: Builder) -> None:
 
 def test_arrays_that_are_not_plain_are_not_taken() -> None:
     numpy = pytest.importorskip("numpy")
-    for value in (numpy.zeros((2, 2)), numpy.arange(10)[::2], numpy.array(["a"]), numpy.zeros(2, ">f8"), numpy.zeros(2, "c16")):
+    for value in (
+        numpy.zeros((2, 2)),
+        numpy.arange(10)[::2],
+        numpy.array(["a"]),
+        numpy.zeros(2, ">f8"),
+        numpy.zeros(2, "c16"),
+    ):
         assert types.of_value(value) is None
     assert types.of_value(memoryview(b"abcd").cast("H", (2, 1))) is None
     assert types.of_value(array.array("u", "ab")) is None

@@ -99,7 +99,10 @@ def test_types_choose_the_variant(compiler: TaskCompiler) -> None:
         for row in rows:
             assert outcome(add, row) == outcome(samples.add, row)
     assert set(compiler.get_compilation_info(add).signatures) == {
-        "(int, int) -> int", "(float, int) -> float", "(bool, bool) -> int", "(int, float) -> float",
+        "(int, int) -> int",
+        "(float, int) -> float",
+        "(bool, bool) -> int",
+        "(int, float) -> float",
     }
 
 
@@ -116,13 +119,22 @@ def test_a_small_number_of_variants(tmp_path: Path) -> None:
 def test_defaults_and_keywords(compiler: TaskCompiler) -> None:
     func = compiled(compiler, samples.defaults)
     calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = [
-        ((4,), {}), ((4, 5), {}), ((4,), {"b": 7}), ((4,), {"c": 1}), ((), {"a": 3, "b": 2, "c": 1}), ((4, 5), {"c": 9}),
+        ((4,), {}),
+        ((4, 5), {}),
+        ((4,), {"b": 7}),
+        ((4,), {"c": 1}),
+        ((), {"a": 3, "b": 2, "c": 1}),
+        ((4, 5), {"c": 9}),
     ]
     for args, kwargs in calls:
         assert func(*args, **kwargs) == samples.defaults(*args, **kwargs)
     assert native(compiler, func) == len(calls)
     wrong: list[tuple[tuple[Any, ...], dict[str, Any]]] = [
-        ((), {}), ((1, 2, 3), {}), ((1,), {"a": 1}), ((1,), {"z": 1}), ((1, 2), {"b": 1}),
+        ((), {}),
+        ((1, 2, 3), {}),
+        ((1,), {"a": 1}),
+        ((1,), {"z": 1}),
+        ((1, 2), {"b": 1}),
     ]
     for args, kwargs in wrong:
         with pytest.raises(TypeError) as ours:
@@ -277,7 +289,12 @@ def test_info_and_stats(compiler: TaskCompiler) -> None:
 
 def test_a_refused_function_has_its_info(compiler: TaskCompiler) -> None:
     info = compiler.get_compilation_info(samples.build_report)
-    assert (info.can_compile, info.reason, info.estimated_speedup, info.c_source) == (False, "it builds a dict", None, None)
+    assert (info.can_compile, info.reason, info.estimated_speedup, info.c_source) == (
+        False,
+        "it builds a dict",
+        None,
+        None,
+    )
     assert info.line == samples.build_report.__code__.co_firstlineno + 1
 
 
