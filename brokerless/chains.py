@@ -7,32 +7,22 @@ whichever way, moves its group on, so a group always ends.
 
 from __future__ import annotations
 
+import contextvars
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from .calls import Call
 from .core import CANCELLED, COMPLETED, Task
 from .extra import Extra, Progress, extra_of
-from .options import Settings
 
 if TYPE_CHECKING:
     from .engine import Engine
     from .handle import TaskResult
 
-__all__ = ["Call", "Chain", "Group", "Parallel"]
+__all__ = ["Chain", "Group", "Parallel"]
 
 NOTHING: Any = object()
-
-
-@dataclass(frozen=True)
-class Call:
-    """One function with its arguments and options, not submitted yet."""
-
-    func: Callable[..., Any]
-    args: tuple[Any, ...] = ()
-    kwargs: Mapping[str, Any] = field(default_factory=dict)
-    settings: Settings = field(default_factory=Settings)
 
 
 class Group:
@@ -46,6 +36,8 @@ class Group:
         self.calls = list(calls)
         self.members: list[TaskResult] = []
         self._submit = submit
+        # Later members are submitted by whoever ended an earlier one; they belong to this submitter all the same.
+        self._context = contextvars.copy_context()
         self._lock = threading.Lock()
         self._over = False
         extra = Extra()
@@ -67,7 +59,7 @@ class Group:
             if self._over:
                 return None
             try:
-                task = self._submit(call, first_args)
+                task = self._context.copy().run(self._submit, call, first_args)
             except BaseException as error:
                 self._over = True
                 failure = error

@@ -5,12 +5,13 @@ Its options are checked once, where it is decorated.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from functools import update_wrapper
 from types import MethodType
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
-from .options import Settings, check_callable
+from .options import Settings, check_callable, is_async
 
 if TYPE_CHECKING:
     from .handle import TaskResult
@@ -34,6 +35,8 @@ class TaskFunction(Generic[P, R]):
         self.func = func
         self.tasks = tasks
         self.settings = settings
+        if is_async(func) and hasattr(inspect, "markcoroutinefunction"):
+            inspect.markcoroutinefunction(self)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         return self.func(*args, **kwargs)

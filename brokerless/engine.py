@@ -10,9 +10,12 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from . import core, lifecycle, retries
+from .callbacks import SideThread
 from .chains import Group
 from .clocks import ManualClock
 from .core import Task
@@ -22,7 +25,7 @@ from .extra import Extra
 from .handle import TaskResult, run_callback
 from .keeper import Keeper, Timer
 from .limits import Limits
-from .options import TaskOptions, seconds
+from .options import TaskOptions, count, seconds
 from .pools import Pool
 from .queues import Queue
 
@@ -58,6 +61,8 @@ class Engine(core.Engine):
         )
         self.name = name
         self.on_full = "raise"
+        self.queue_size: int | None = None
+        """The bound of the main queue's lanes, where there is one."""
         self.full_timeout: float | None = 30.0
         """Seconds that a submit waits for room with `on_full="block"`; None: without limit."""
         self.exit_timeout = 10.0
@@ -72,6 +77,7 @@ class Engine(core.Engine):
         self._naming = threading.RLock()
         self._promising = threading.Lock()
         self._born = time.monotonic()
+        self._side_thread = SideThread()
         self.keeper = Keeper(self)
         self.limits = Limits(self)
         self.groups_ended = dict.fromkeys((core.COMPLETED, core.FAILED, core.CANCELLED), 0)
@@ -135,8 +141,8 @@ class Engine(core.Engine):
 
     def run_until_empty(self, queues: Sequence[Queue | int] | None = None, max_tasks: int | None = None) -> int:
         """Runs what waits in these queues (in all, if None) on the calling thread; returns how many ran."""
-        indexes = None if queues is None else [int(queue.__index__()) for queue in queues]
-        return super().run_until_empty(indexes, max_tasks)
+        chosen = [queue for queue in self.queues() if queue is not self._promises] if queues is None else queues
+        return super().run_until_empty([int(queue.__index__()) for queue in chosen], max_tasks)
 
     def call_later(self, seconds: float, func: Callable[[], Any]) -> Timer:
         """Calls a short function on the keeper thread after so many seconds; the timer can be cancelled."""
@@ -231,8 +237,20 @@ class Engine(core.Engine):
         return retries.decide(self, task, error)
 
     def _callbacks(self, task: Task, callbacks: list[Any]) -> None:
-        for entry in callbacks:
-            run_callback(task, entry)
+        if threading.current_thread() is self.keeper.thread and any(type(entry) is tuple for entry in callbacks):
+            self._side_thread.run(partial(_run_callbacks, task, callbacks))
+        else:
+            _run_callbacks(task, callbacks)
+
+    def drain(self, timeout: float | None = None) -> bool:
+        """Waits until every task has ended and its callbacks have run, at most `timeout` seconds (None: without limit).
+
+        Delayed tasks count. Returns whether nothing is left. New tasks may be submitted meanwhile.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        if not super().drain(timeout):
+            return False
+        return self._side_thread.drain(None if deadline is None else max(0.0, deadline - time.monotonic()))
 
     def _need_reserve(self) -> None:
         for pool in self._reserves:
@@ -248,10 +266,14 @@ class Engine(core.Engine):
             raise QueueFull(message)
         if self.is_own_thread():
             raise QueueFull(message + " (the submitter is a worker of this engine: waiting here could last for ever)")
+        limit = self.queue_size
+        if limit is not None and count > limit:
+            raise QueueFull(f"{message}; {count} can never fit into queue_size={limit}")
+        before = self.queued(queue, lane)
         deadline = None if self.full_timeout is None else time.monotonic() + self.full_timeout
-        room = self.queued(queue, lane) - count
         pause = 0.0005
-        while self.queued(queue, lane) > room and not self.closed:
+        # Any change is worth another try; with a known bound the wait is for enough room.
+        while self.queued(queue, lane) > (before - 1 if limit is None else limit - count) and not self.closed:
             if deadline is not None and time.monotonic() >= deadline:
                 raise QueueFull(f"{message}; none was there within {self.full_timeout} s")
             time.sleep(pause)
@@ -271,6 +293,7 @@ class Engine(core.Engine):
     def _forked(self) -> None:
         self._naming = threading.RLock()
         self._promising = threading.Lock()
+        self._side_thread = SideThread()
         self.keeper.reset_after_fork()
         self.limits.reset_after_fork()
         for queue in self._queues_by_name.values():
@@ -298,17 +321,26 @@ class Engine(core.Engine):
         return lifecycle.shut_down(self, wait, timeout, cancel_pending)
 
 
+def _run_callbacks(task: Task, callbacks: list[Any]) -> None:
+    for entry in callbacks:
+        run_callback(task, entry)
+
+
 def _with_retries(options: Any, max_retries: int) -> TaskOptions:
-    from dataclasses import replace
-
-    from .options import count
-
     given = count("max_retries", max_retries) or 0
     return replace(options, max_retries=given) if isinstance(options, TaskOptions) else TaskOptions(max_retries=given)
 
 
 _default: Engine | None = None
 _default_lock = threading.Lock()
+
+
+def _after_fork() -> None:
+    global _default_lock
+    _default_lock = threading.Lock()
+
+
+lifecycle.after_fork(_after_fork)
 
 
 def default_engine() -> Engine:

@@ -4,6 +4,7 @@ None for the others, so that a plain task costs nothing for it.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -69,6 +70,15 @@ class Extra:
 
 
 _making = threading.Lock()
+
+
+def _after_fork() -> None:
+    global _making
+    _making = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def extra_of(task: Task) -> Extra:

@@ -20,6 +20,7 @@ from . import core, retries
 from .core import Task
 from .errors import CancelInterrupt, TimeLimitInterrupt
 from .extra import extra_of
+from .handle import label
 from .options import TaskOptions
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ GRACE = 0.5
 """Seconds after a hard limit until a thread counts as stuck."""
 
 FIRST_LOOK = 0.001
-LAST_LOOK = 0.05
+LAST_LOOK = 0.01
 SLOW_LOOK = 1.0
 FOREVER = 1e8
 
@@ -54,8 +55,8 @@ def boundary(func: F) -> F:
 
 
 # The pure core's caller of tasks; the native one has no frame.
-if hasattr(core.Engine, "_call"):
-    boundary(core.Engine._call)
+if hasattr(core.Engine, "_c_call"):
+    boundary(core.Engine._c_call)
 
 
 def _module(frame: FrameType) -> str:
@@ -203,9 +204,9 @@ class Limits:
         if self.engine.abandon(watch.worker):
             replaced = any(pool.replace(watch.worker) for pool in self.engine.pools())
             log.warning(
-                "task %s (%r) is still in its thread %.1f s after its time limit; the worker is %s",
+                "task %s (%s) is still in its thread %.1f s after its time limit; the worker is %s",
                 task.task_id,
-                task.func,
+                label(task),
                 self.grace,
                 "replaced" if replaced else "not replaced",
                 extra={"task_id": task.task_id},

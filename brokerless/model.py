@@ -138,8 +138,9 @@ class EngineStats:
         return self.worker_memory_usage
 
     def to_dict(self) -> dict[str, Any]:
-        """The stored figures by name, ready for JSON."""
-        return asdict(self)
+        """The figures by name, the other names included, ready for JSON."""
+        others = {name: getattr(self, name) for name, kind in vars(EngineStats).items() if isinstance(kind, property)}
+        return asdict(self) | others
 
 
 @dataclass(frozen=True)

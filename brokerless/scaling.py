@@ -27,6 +27,24 @@ LONG_WAIT = 0.05
 BUSY_CORES = 0.8
 """Workers that use more of a core compute; more threads would not help."""
 IDLE_BEFORE_SHRINK = 30.0
+JUDGED_PACE = 5
+"""Ended tasks per look from which on a growth is judged by the pace after it."""
+TRIAL_TICKS = 3
+WORTHWHILE = 1.2
+FIRST_HOLD = 5.0
+LONGEST_HOLD = 60.0
+"""Seconds without another try after a growth that was of no use; doubled each time."""
+
+
+class _Trial:
+    """A growth that has to show its use."""
+
+    __slots__ = ("pace", "paces", "size")
+
+    def __init__(self, size: int, pace: int) -> None:
+        self.size = size
+        self.pace = pace
+        self.paces: list[int] = []
 
 
 class Scaler:
@@ -46,6 +64,9 @@ class Scaler:
         self._timer: Timer | None = None
         self._ended = 0
         self._needed_at = time.monotonic()
+        self._trial: _Trial | None = None
+        self._hold_until = 0.0
+        self._hold = FIRST_HOLD
 
     def _arm(self) -> None:
         for queue in self.pool.queues:
@@ -67,7 +88,8 @@ class Scaler:
         pool = self.pool
         waiting = sum(queue.count() for queue in pool.queues)
         ended = self._count_ended()
-        wait = self.queue_wait(waiting, ended - self._ended)
+        pace = ended - self._ended
+        wait = self.queue_wait(waiting, pace)
         self._ended = ended
         cores = self._meter.read(pool.threads())
         now = time.monotonic()
@@ -76,8 +98,7 @@ class Scaler:
             self._needed_at = now
         elif wait > LONG_WAIT:
             self._needed_at = now
-            if cores < BUSY_CORES and pool.size < self.most:
-                pool.resize(min(self.most, pool.size * 2, pool.size + waiting))
+            self._consider(now, cores, waiting, pace)
         elif busy >= pool.size:
             self._needed_at = now
         again = self._after(now, waiting, busy)
@@ -89,6 +110,29 @@ class Scaler:
             self._arm()
             if any(queue.count() for queue in pool.queues):
                 self._wake()  # pushed between the look and the arming
+
+    def _consider(self, now: float, cores: float, waiting: int, pace: int) -> None:
+        """Grows the pool, or takes the last growth back when it was of no use: threads that stand in line for the
+        interpreter lock look like waiting ones, and only the pace tells."""
+        pool, trial = self.pool, self._trial
+        if trial is not None:
+            trial.paces.append(pace)
+            if len(trial.paces) < TRIAL_TICKS:
+                return
+            self._trial = None
+            # The first tick has the starting of the threads in it.
+            after = sum(trial.paces[1:]) / (TRIAL_TICKS - 1)
+            if after < trial.pace * WORTHWHILE:
+                pool.resize(max(self.least, trial.size))
+                self._hold_until = now + self._hold
+                self._hold = min(self._hold * 2, LONGEST_HOLD)
+                return
+            self._hold = FIRST_HOLD
+        if cores >= BUSY_CORES or pool.size >= self.most or now < self._hold_until:
+            return
+        if pace >= JUDGED_PACE:
+            self._trial = _Trial(pool.size, pace)
+        pool.resize(min(self.most, pool.size * 2, pool.size + waiting))
 
     def _after(self, now: float, waiting: int, busy: int) -> float | None:
         """Seconds until the next look; None: sleep until the next push."""

@@ -6,11 +6,12 @@ for (options, coroutines, decorated functions) comes back through `_add_with_opt
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
-from .chains import Call, Chain, Parallel
+from .calls import Call, call_of, unwrap
+from .chains import Chain, Parallel
+from .configuration import Configuration
 from .core import Task
 from .decorators import TaskFunction
 from .engine import Engine
@@ -18,32 +19,14 @@ from .extra import Extra
 from .handle import TaskResult
 from .memory import has_jemalloc, memory_stats
 from .model import EngineStats, MemoryStats, TaskPriority, TaskStatus, WorkerStats
-from .options import DEFAULTS, OPTION_NAMES, Settings, check_callable, count, is_async, priority_of, status_of, tags_of
+from .options import DEFAULTS, OPTION_NAMES, Settings, count, is_async, priority_of, status_of, tags_of
 from .scaling import Scaler
 from .stats import Statistics
 
 __all__ = ["BackgroundTasks"]
 
-F = TypeVar("F", bound=Callable[..., Any])
-
-_OTHER_NAMES = {
-    "initial_workers": "workers",
-    "task_workers": "workers",
-    "task_queue_size": "queue_size",
-    "enable_task_c_compilation": "enable_c_compilation",
-    "use_jemalloc": "jemalloc",
-    "enable_jemalloc": "jemalloc",
-    "memory_profiling": "enable_profiling",
-}
-
-_CALL_KEYS = frozenset(("func", "args", "kwargs"))
-
-
-def _cores() -> int:
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:
-        return os.cpu_count() or 1
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class BackgroundTasks(Engine):
@@ -54,10 +37,11 @@ class BackgroundTasks(Engine):
     `workers` is not given either. `queue_size`: most waiting tasks per priority, None for no bound; CRITICAL, retries
     and delayed tasks are exempt. `on_full`: "raise" (QueueFull) or "block" (waits up to `full_timeout`, an attribute,
     30 s at first; in a worker thread it raises). `result_ttl`: seconds, and `result_max`: count of ended tasks that are
-    kept for `get_task_by_id`; None for no limit. `memory_pool_mb`, `enable_profiling` and `use_jemalloc` are accepted
-    and change nothing: memory grows as needed, the figures are always measured, and the allocator was chosen when this
-    package was built. Other names that are accepted: `initial_workers`, `task_workers`, `task_queue_size`,
-    `enable_task_c_compilation`, `enable_jemalloc`, `memory_profiling`.
+    kept for `get_task_by_id`; None for no limit. `memory_pool_mb`: so much memory for tasks is reserved at the start;
+    it grows beyond that as needed. `enable_profiling` and `use_jemalloc` are accepted and change nothing: the figures
+    are always measured, and the allocator was chosen when this package was built. Other names that are accepted:
+    `initial_workers`, `task_workers`, `task_queue_size`, `enable_task_c_compilation`, `enable_jemalloc`,
+    `memory_profiling`.
 
     Raises TypeError or ValueError for a wrong argument. Use it as a context manager to shut it down at the end.
     """
@@ -78,37 +62,37 @@ class BackgroundTasks(Engine):
         result_max: int | None = 10_000,
         **other_names: Any,
     ) -> None:
-        given = {"workers": workers, "queue_size": queue_size, "enable_c_compilation": enable_c_compilation}
-        for name, value in other_names.items():
-            known = _OTHER_NAMES.get(name)
-            if known is None:
-                raise TypeError(
-                    f"BackgroundTasks() has no option {name!r}; besides those of its signature it takes "
-                    f"{', '.join(_OTHER_NAMES)}"
-                )
-            given[known] = value
-        if on_full not in ("raise", "block"):
-            raise ValueError(f"on_full={on_full!r}: allowed are 'raise' and 'block'")
-        count("memory_pool_mb", memory_pool_mb, least=1, optional=True)
-        bound = count("queue_size", given["queue_size"], least=1, optional=True)
-        kept = count("result_max", result_max, optional=True)
-        if result_ttl is not None and not result_ttl > 0:
-            raise ValueError(f"result_ttl={result_ttl!r}: expected seconds above 0, or None to keep results")
-        size, least, most = _worker_counts(given["workers"], min_workers, max_workers)
-        super().__init__(name="tasks", result_ttl=result_ttl, result_max=kept)
-        self.on_full = on_full
-        self.queue_size = bound
-        self.enable_c_compilation = bool(given["enable_c_compilation"])
-        self.memory_pool_mb = memory_pool_mb
+        given = {
+            "workers": workers,
+            "min_workers": min_workers,
+            "max_workers": max_workers,
+            "queue_size": queue_size,
+            "enable_auto_scaling": enable_auto_scaling,
+            "memory_pool_mb": memory_pool_mb,
+            "enable_c_compilation": enable_c_compilation,
+            "enable_profiling": enable_profiling,
+            "on_full": on_full,
+            "result_ttl": result_ttl,
+            "result_max": result_max,
+        }
+        configuration = Configuration.checked(given, other_names)
+        super().__init__(name="tasks", result_ttl=configuration.result_ttl, result_max=configuration.result_max)
+        self.configuration = configuration
+        if configuration.memory_pool_mb is not None:
+            self.reserve_memory(configuration.memory_pool_mb << 20)
+        self.on_full = configuration.on_full
+        self.queue_size = configuration.queue_size
         self._main_queue = self.queue("tasks", lanes=len(TaskPriority))
-        self._main_pool = self.pool("worker", [self._main_queue], workers=size)
+        self._main_pool = self.pool("worker", [self._main_queue], workers=configuration.workers)
         self._reserve_pool = self.pool("reserve", [self._main_queue], workers=1, reserve=True)
-        self._scaler = Scaler(self, self._main_pool, least, most) if enable_auto_scaling and least < most else None
-        self._statistics = Statistics(self, self._main_queue, bound)
+        least, most = configuration.min_workers, configuration.max_workers
+        scales = configuration.enable_auto_scaling and least < most
+        self._scaler = Scaler(self, self._main_pool, least, most) if scales else None
+        self._statistics = Statistics(self, self._main_queue, self.queue_size)
         self._paused = False
         self.set_defaults(
             lane=TaskPriority.NORMAL,
-            limit=bound or 0,
+            limit=self.queue_size or 0,
             timeout=DEFAULTS.timeout,
             options=DEFAULTS.task_options,
             queue=self._main_queue.index,
@@ -146,15 +130,9 @@ class BackgroundTasks(Engine):
             """
 
     def _add_with_options(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Task:
-        settings, func = self._inherited(func)
+        settings, func = unwrap(func)
         given = {name: kwargs.pop(name) for name in OPTION_NAMES.intersection(kwargs)}
         return self.submit_with(settings.updated(given), func, args, kwargs)
-
-    def _inherited(self, func: Any) -> tuple[Settings, Any]:
-        if isinstance(func, TaskFunction):
-            return func.settings, func.func
-        check_callable(func)
-        return DEFAULTS, func
 
     def submit_with(
         self, settings: Settings, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
@@ -205,7 +183,7 @@ class BackgroundTasks(Engine):
 
     def _batch_item(self, item: Any, defaults: Settings = DEFAULTS) -> tuple[Any, ...]:
         """One item of a batch as the core wants it. The core asks for items that have more than plain calls."""
-        call = self._checked_call(item, defaults)
+        call = call_of(item, defaults)
         settings, options = call.settings, call.settings.task_options
         coroutine = is_async(call.func)
         return (
@@ -220,23 +198,6 @@ class BackgroundTasks(Engine):
             _extra(settings),
             self.eventloop.queue.index if coroutine else self._main_queue.index,
         )
-
-    def _checked_call(self, item: Any, defaults: Settings = DEFAULTS) -> Call:
-        """A mapping, or something to call, as a checked call."""
-        if not isinstance(item, Mapping):
-            settings, func = self._inherited(item)
-            return Call(func, settings=settings)
-        if "func" not in item:
-            raise TypeError(f"{item!r} has no 'func'; a task is a mapping with func and maybe args, kwargs, options")
-        inherited, func = self._inherited(item["func"])
-        args, kwargs = item.get("args", ()), item.get("kwargs") or {}
-        if isinstance(args, (str, bytes)) or not isinstance(args, Sequence):
-            raise TypeError(f"args={args!r} of {func!r}: expected a tuple or list of positional arguments")
-        if not isinstance(kwargs, Mapping):
-            raise TypeError(f"kwargs={kwargs!r} of {func!r}: expected a mapping of keyword arguments")
-        base = inherited if isinstance(item["func"], TaskFunction) else defaults
-        given = {name: value for name, value in item.items() if name not in _CALL_KEYS}
-        return Call(func, tuple(args), kwargs, base.updated(given))
 
     def chain_tasks(
         self, funcs: Iterable[Any], chain_on_success: bool = True, stop_on_failure: bool = True
@@ -257,7 +218,7 @@ class BackgroundTasks(Engine):
         ones, and `handle.cancel()` ends the chain. Raises ValueError for an empty chain, else like `add_task`; later
         functions are not bound by `queue_size`.
         """
-        calls = [self._checked_call(item) for item in funcs]
+        calls = [call_of(item) for item in funcs]
         if not calls:
             raise ValueError("chain_tasks([]) has nothing to run: give at least one function")
         return Chain(self, self._submit_call, calls, bool(chain_on_success), bool(stop_on_failure)).start()
@@ -276,7 +237,7 @@ class BackgroundTasks(Engine):
         first `max_parallelism` are not bound by `queue_size`.
         """
         width = count("max_parallelism", max_parallelism, least=1, optional=True)
-        calls = [self._checked_call(item) for item in funcs]
+        calls = [call_of(item) for item in funcs]
         if not calls and not wait_for_all:
             raise ValueError("parallel_tasks([], wait_for_all=False) has nothing that could come first")
         return Parallel(self, self._submit_call, calls, bool(wait_for_all), width).start()
@@ -285,10 +246,10 @@ class BackgroundTasks(Engine):
         return self._submit_checked(call.settings, call.func, first_args + call.args, call.kwargs, 0)
 
     @overload
-    def task(self, func: F, /) -> TaskFunction[..., Any]: ...
+    def task(self, func: Callable[P, R], /) -> TaskFunction[P, R]: ...
 
     @overload
-    def task(self, func: None = None, /, **options: Any) -> Callable[[Callable[..., Any]], TaskFunction[..., Any]]: ...
+    def task(self, func: None = None, /, **options: Any) -> Callable[[Callable[P, R]], TaskFunction[P, R]]: ...
 
     def task(self, func: Any = None, /, **options: Any) -> Any:
         """Decorator, bare or with options of `add_task`: the function stays callable and gets `.delay(*args,
@@ -380,12 +341,6 @@ class BackgroundTasks(Engine):
         """Whether `pause()` holds."""
         return self._paused
 
-    if TYPE_CHECKING:
-
-        def drain(self, timeout: float | None = None) -> bool:
-            """Waits until every task has ended and its callbacks have run, at most `timeout` seconds (None: without
-            limit). Delayed tasks count. Returns whether nothing is left. New tasks may be submitted meanwhile."""
-
     def shutdown(
         self, wait_for_completion: bool = True, timeout: float | None = 30.0, cancel_pending: bool = False
     ) -> bool:
@@ -399,7 +354,7 @@ class BackgroundTasks(Engine):
         """
         if self.closed:
             return self.outstanding() == 0
-        if wait_for_completion and self._paused and not cancel_pending:
+        if self._paused and not cancel_pending:
             self.resume()  # a pause would let it wait for nothing
         return self.shut_down(bool(wait_for_completion), timeout, bool(cancel_pending))
 
@@ -443,22 +398,3 @@ def _extra(settings: Settings) -> Extra | None:
     if settings.tags or settings.metadata:
         return Extra(settings.tags, settings.metadata)
     return None
-
-
-def _worker_counts(workers: Any, least: Any, most: Any) -> tuple[int, int, int]:
-    """(at the start, least, most), checked."""
-    given = count("workers", workers, least=1, optional=True)
-    low = count("min_workers", least, least=1, optional=True)
-    high = count("max_workers", most, least=1, optional=True)
-    cores = _cores()
-    size = given
-    if size is None:
-        size = max(2, cores)
-        size = max(size, low or 0) if high is None else min(max(size, low or 0), high)
-    if high is None:
-        high = max(size, min(32, cores + 4)) if given is None else size
-    if low is None:
-        low = min(size, high)
-    if not low <= size <= high:
-        raise ValueError(f"min_workers={low}, workers={size}, max_workers={high}: expected min <= workers <= max")
-    return size, low, high

@@ -6,4 +6,6 @@ Holds nothing else: brokerless.core decides between it and the core in pure Pyth
 from __future__ import annotations
 
 if not __package__.startswith("brokerless."):
-    raise ImportError(f"import brokerless.native, not {__name__!r}: a second copy of the engine would have its own state")
+    raise ImportError(
+        f"import brokerless.native, not {__name__!r}: a second copy of the engine would have its own state"
+    )

@@ -267,7 +267,7 @@ static int launch_all(Batch *batch) {
             failed = -1;
     for (unsigned i = 0; i < batch->place_count; i++) {
         Place *place = &batch->places[i];
-        bl_core_wake(batch->engine->core, place->queue, place->count);
+        bl_core_wake(batch->engine->core, place->queue, place->lane, place->count);
         bl_pushed(batch->engine, place->queue, place->lane, false);
     }
     return failed;

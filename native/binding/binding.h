@@ -58,21 +58,23 @@ typedef struct Callback {
     PyObject *function;
 } Callback;
 
+#define BL_HAS_KWNAMES 1u /* one item more: the tuple of names of the last arguments */
+#define BL_HAS_CONTEXT 2u /* one item more: the snapshot of the submitter's context variables */
+#define BL_RELEASED 4u    /* the items were let go */
+
 typedef struct TaskObject {
     PyObject_VAR_HEAD
     bl_slot *slot;
     EngineObject *engine;
     PyObject *func;      /* or, once released, its name */
-    PyObject *kwnames;   /* names of the last arguments, or NULL */
     PyObject *outcome;   /* COMPLETED: the value. FAILED or CANCELLED: the exception or NULL */
     PyObject *options;
-    PyObject *context;   /* snapshot of the submitter's context variables, or NULL */
     PyObject *extra;
     Callback *callbacks; /* newest first, guarded by `lock`; taken by whoever ends the task */
-    bl_mutex lock;       /* outcome, callbacks, extra, release of the arguments */
+    bl_mutex lock;       /* outcome, callbacks, extra, release of the items */
     uint16_t generation;
-    uint16_t released;   /* arguments were let go */
-    PyObject *args[1];   /* Py_SIZE of them: positional, then the values for kwnames */
+    uint16_t shape;      /* BL_HAS_KWNAMES and so on */
+    PyObject *items[1];  /* positional arguments, keyword values, [names], [context] */
 } TaskObject;
 
 typedef struct Submission {
@@ -109,6 +111,9 @@ double bl_epoch(EngineObject *engine, int64_t time);
 
 /* task.c */
 TaskObject *bl_task_new(EngineObject *engine, const Submission *what);
+Py_ssize_t bl_task_nargs(TaskObject *task);     /* arguments of both kinds */
+PyObject *bl_task_kwnames(TaskObject *task);    /* borrowed, or NULL */
+PyObject *bl_task_context(TaskObject *task);    /* borrowed, or NULL */
 PyObject *bl_task_identifier(TaskObject *task);
 void bl_task_release(TaskObject *task); /* lets go of function, arguments and context */
 void bl_task_leaves_engine(TaskObject *task); /* before the engine's last reference goes */
@@ -136,6 +141,7 @@ int bl_requeue(EngineObject *engine, TaskObject *task); /* DELAYED -> QUEUED, pa
 bool bl_finish(TaskObject *task, bl_worker *worker, uint32_t attempt, unsigned state, PyObject *outcome, int64_t now);
 bool bl_attempt_failed(TaskObject *task, bl_worker *worker, uint32_t attempt, PyObject *error, int64_t now);
 void bl_cancelled(TaskObject *task, bl_worker *worker, uint32_t seen, bool expired); /* after the transition was won */
+void bl_flush_wake(bl_worker *worker); /* wake whom the worker's last task was waited for by */
 PyObject *bl_fetch_exception(void);
 
 /* worker.c */

@@ -409,6 +409,16 @@ static PyObject *engine_discard(PyObject *self, PyObject *unused) {
     return PyLong_FromLong(count);
 }
 
+static PyObject *engine_reserve_memory(PyObject *self, PyObject *arg) {
+    EngineObject *engine = (EngineObject *)self;
+    size_t bytes = PyLong_AsSize_t(arg);
+    if (PyErr_Occurred() || bl_engine_fork_check(engine) < 0)
+        return NULL;
+    if (bl_pool_reserve(bl_core_pool(engine->core), bytes / sizeof(bl_slot)) != BL_OK)
+        return bl_raise(BL_NOMEM, "the memory could not be reserved");
+    Py_RETURN_NONE;
+}
+
 static PyObject *engine_now(PyObject *self, PyObject *unused) {
     (void)unused;
     if (!ready((EngineObject *)self))
@@ -498,6 +508,8 @@ static PyMethodDef engine_methods[] = {
     {"extend", bl_engine_extend, METH_VARARGS, NULL},
     {"interrupt", bl_engine_interrupt, METH_VARARGS, NULL},
     {"abandon", bl_engine_abandon, METH_O, NULL},
+    {"reserve_memory", engine_reserve_memory, METH_O,
+     PyDoc_STR("reserve_memory(bytes) -> None: have so much memory for tasks ready before they come.")},
     {"now", engine_now, METH_NOARGS, NULL},
     {"set_now", engine_set_now, METH_O, NULL},
     {"get", bl_engine_get, METH_O, NULL},

@@ -82,6 +82,26 @@ void bl_leave_registry(bl_core *core, bl_slot *slot) {
     Py_DECREF((PyObject *)slot->owner);
 }
 
+void bl_flush_wake(bl_worker *worker) {
+    if (worker->owner != NULL) {
+        bl_addr_wake(worker->owner, INT_MAX);
+        worker->owner = NULL;
+    }
+}
+
+/* A waiter that wakes while its waker still holds the GIL only goes to sleep again. A worker that has nothing
+ * else to run first therefore remembers the word, and wakes its waiters when it has let go of the GIL or found
+ * the next task (a word whose slot serves another task by then costs that task's waiters one look). */
+static void wake_waiters(TaskObject *task, bl_worker *worker, bool callbacks) {
+    QueueHooks *hooks = bl_engine_hooks(task->engine, task->slot->queue);
+    if (worker == NULL || callbacks || (hooks != NULL && hooks->on_finish != NULL)) {
+        bl_addr_wake(&task->slot->word, INT_MAX);
+        return;
+    }
+    bl_flush_wake(worker);
+    worker->owner = &task->slot->word;
+}
+
 /* What follows the transition into a terminal state. The caller holds a reference of its own. */
 static void ended(TaskObject *task, bl_worker *worker, uint32_t seen, unsigned state) {
     EngineObject *engine = task->engine;
@@ -89,7 +109,7 @@ static void ended(TaskObject *task, bl_worker *worker, uint32_t seen, unsigned s
     bl_slot *slot = task->slot;
     bl_worker_count(core, worker, state, slot->finished);
     if ((seen & BL_F_WAITERS) != 0)
-        bl_addr_wake(&slot->word, INT_MAX);
+        wake_waiters(task, worker, (seen & BL_F_CALLBACKS) != 0);
     if (slot->expires != BL_NEVER)
         forget_timer(task);
     if ((seen & BL_F_CALLBACKS) != 0)

@@ -10,50 +10,58 @@
 
 #include "mem.h"
 
+typedef struct Picked {
+    TaskObject *task; /* with a reference, taken while the registry holds one */
+    uint64_t seq;     /* as it was when the walk passed: later the slot may use its place for something else */
+    int64_t due;
+} Picked;
+
 typedef struct Pick {
-    TaskObject **tasks; /* with a reference each, taken while the registry holds one */
+    Picked *items;
     size_t count;
     size_t room;
-    int queue;          /* -1: any */
-    int state;          /* -1: any */
+    int queue; /* -1: any */
+    int state; /* -1: any */
     bool failed;
 } Pick;
 
 static bool pick_one(bl_slot *slot, void *arg) {
     Pick *pick = arg;
+    Picked item = {.seq = slot->seq, .due = slot->due};
     uint32_t word = bl_load_acquire(&slot->word); /* transitions in slots.c release */
     if ((pick->queue >= 0 && slot->queue != pick->queue) || (pick->state >= 0 && (int)bl_word_state(word) != pick->state))
         return true;
     if (pick->count == pick->room) {
         size_t room = pick->room > 0 ? pick->room * 2 : 256;
-        TaskObject **more = realloc(pick->tasks, room * sizeof *more);
+        Picked *more = realloc(pick->items, room * sizeof *more);
         pick->failed = more == NULL;
         if (pick->failed)
             return false;
-        pick->tasks = more;
+        pick->items = more;
         pick->room = room;
     }
-    pick->tasks[pick->count++] = (TaskObject *)Py_NewRef((PyObject *)slot->owner);
+    item.task = (TaskObject *)Py_NewRef((PyObject *)slot->owner);
+    pick->items[pick->count++] = item;
     return true;
 }
 
 static int by_place(const void *a, const void *b) {
-    const bl_slot *x = (*(TaskObject *const *)a)->slot;
-    const bl_slot *y = (*(TaskObject *const *)b)->slot;
+    const Picked *x = a;
+    const Picked *y = b;
     const uint64_t middle = UINT64_C(1) << 63; /* front slots are below it: queue.c */
     if ((x->seq < middle) != (y->seq < middle))
         return x->seq < middle ? -1 : 1;
-    if (x->seq >= middle && x->lane != y->lane)
-        return x->lane < y->lane ? -1 : 1;
+    if (x->seq >= middle && x->task->slot->lane != y->task->slot->lane)
+        return x->task->slot->lane < y->task->slot->lane ? -1 : 1;
     return x->seq < y->seq ? -1 : x->seq > y->seq;
 }
 
 static int by_due(const void *a, const void *b) {
-    const bl_slot *x = (*(TaskObject *const *)a)->slot;
-    const bl_slot *y = (*(TaskObject *const *)b)->slot;
+    const Picked *x = a;
+    const Picked *y = b;
     if (x->due != y->due)
         return x->due < y->due ? -1 : 1;
-    return x->id < y->id ? -1 : x->id > y->id;
+    return x->task->slot->id < y->task->slot->id ? -1 : x->task->slot->id > y->task->slot->id;
 }
 
 static PyObject *picked(EngineObject *engine, int queue, int state, int (*order)(const void *, const void *)) {
@@ -62,15 +70,15 @@ static PyObject *picked(EngineObject *engine, int queue, int state, int (*order)
     Pick pick = {.queue = queue, .state = state};
     bl_registry_walk(bl_core_registry(engine->core), pick_one, &pick);
     if (order != NULL && pick.count > 1)
-        qsort(pick.tasks, pick.count, sizeof *pick.tasks, order);
+        qsort(pick.items, pick.count, sizeof *pick.items, order);
     PyObject *list = pick.failed ? PyErr_NoMemory() : PyList_New((Py_ssize_t)pick.count);
     for (size_t i = 0; i < pick.count; i++) {
         if (list != NULL)
-            PyList_SET_ITEM(list, (Py_ssize_t)i, (PyObject *)pick.tasks[i]);
+            PyList_SET_ITEM(list, (Py_ssize_t)i, (PyObject *)pick.items[i].task);
         else
-            Py_DECREF(pick.tasks[i]);
+            Py_DECREF(pick.items[i].task);
     }
-    free(pick.tasks);
+    free(pick.items);
     return list;
 }
 

@@ -6,7 +6,22 @@
  * Python, which comes back through enqueue(). A bounded lane that is full asks engine._full, which blocks
  * or raises. enqueue_many() builds all tasks first, reserves room for all, and then pushes: all or nothing.
  */
+#include <time.h>
+
 #include "binding.h"
+
+/* A task of the most urgent lane found nobody idle: the reserved worker may have to be started, and whoever
+ * waits for the GIL gets it now instead of after the submitter's time slice. */
+static void urge(EngineObject *engine) {
+    PyObject *result = PyObject_CallMethodNoArgs((PyObject *)engine, bl_str_need_reserve);
+    if (result == NULL)
+        PyErr_WriteUnraisable((PyObject *)engine);
+    Py_XDECREF(result);
+    const struct timespec moment = {.tv_nsec = 20000}; /* a thread that only yields takes the GIL straight back */
+    Py_BEGIN_ALLOW_THREADS
+    (void)nanosleep(&moment, NULL);
+    Py_END_ALLOW_THREADS
+}
 
 void bl_pushed(EngineObject *engine, unsigned queue, unsigned lane, bool woken) {
     QueueHooks *hooks = bl_engine_hooks(engine, queue);
@@ -16,10 +31,7 @@ void bl_pushed(EngineObject *engine, unsigned queue, unsigned lane, bool woken) 
             PyErr_WriteUnraisable(hooks->on_push);
         Py_XDECREF(result);
     } else if (lane == 0 && !woken) {
-        PyObject *result = PyObject_CallMethodNoArgs((PyObject *)engine, bl_str_need_reserve);
-        if (result == NULL)
-            PyErr_WriteUnraisable((PyObject *)engine);
-        Py_XDECREF(result);
+        urge(engine);
     }
 }
 

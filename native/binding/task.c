@@ -22,33 +22,56 @@ static void reset_slot(bl_slot *slot, TaskObject *task, const Submission *what, 
     slot->timeout = what->timeout;
 }
 
-TaskObject *bl_task_new(EngineObject *engine, const Submission *what) {
-    TaskObject *task = (TaskObject *)engine->task_type->tp_alloc(engine->task_type, what->nargs);
-    if (task == NULL)
+Py_ssize_t bl_task_nargs(TaskObject *task) {
+    return Py_SIZE(task) - ((task->shape & BL_HAS_KWNAMES) != 0) - ((task->shape & BL_HAS_CONTEXT) != 0);
+}
+
+PyObject *bl_task_kwnames(TaskObject *task) {
+    return (task->shape & BL_HAS_KWNAMES) != 0 ? task->items[bl_task_nargs(task)] : NULL;
+}
+
+PyObject *bl_task_context(TaskObject *task) {
+    return (task->shape & BL_HAS_CONTEXT) != 0 ? task->items[Py_SIZE(task) - 1] : NULL;
+}
+
+/* A snapshot of the context variables if the caller has any; NULL without an exception when there is none. */
+static PyObject *snapshot(void) {
+#if PY_VERSION_HEX < 0x030E0000
+    PyObject *context = PyThreadState_Get()->context;
+    if (context == NULL || PyObject_Size(context) == 0)
         return NULL;
+#endif
+    return PyContext_CopyCurrent();
+}
+
+TaskObject *bl_task_new(EngineObject *engine, const Submission *what) {
+    PyObject *context = what->context ? snapshot() : NULL;
+    if (context == NULL && PyErr_Occurred())
+        return NULL;
+    bool named = what->kwnames != NULL;
+    Py_ssize_t size = what->nargs + named + (context != NULL);
+    TaskObject *task = (TaskObject *)engine->task_type->tp_alloc(engine->task_type, size);
+    if (task == NULL) {
+        Py_XDECREF(context);
+        return NULL;
+    }
     PyObject_GC_UnTrack(task); /* see bl_task_leaves_engine */
-    task->slot = bl_pool_take(bl_core_pool(engine->core));
+    for (Py_ssize_t i = 0; i < what->nargs; i++)
+        task->items[i] = Py_NewRef(what->args[i]);
+    if (named)
+        task->items[what->nargs] = Py_NewRef(what->kwnames);
+    if (context != NULL)
+        task->items[size - 1] = context;
+    task->shape = (uint16_t)((named ? BL_HAS_KWNAMES : 0) | (context != NULL ? BL_HAS_CONTEXT : 0));
     task->generation = (uint16_t)engine->generation;
     task->engine = (EngineObject *)Py_NewRef(engine);
+    task->func = Py_NewRef(what->func);
+    task->options = Py_XNewRef(what->options);
+    task->extra = Py_XNewRef(what->extra);
+    task->slot = bl_pool_take(bl_core_pool(engine->core));
     if (task->slot == NULL) {
         Py_DECREF(task);
         PyErr_NoMemory();
-        return NULL;
-    }
-    task->func = Py_NewRef(what->func);
-    for (Py_ssize_t i = 0; i < what->nargs; i++)
-        task->args[i] = Py_NewRef(what->args[i]);
-    task->kwnames = Py_XNewRef(what->kwnames);
-    task->options = Py_XNewRef(what->options);
-    task->extra = Py_XNewRef(what->extra);
-#if PY_VERSION_HEX < 0x030E0000
-    PyObject *context = what->context ? PyThreadState_Get()->context : NULL;
-    bool capture = context != NULL && PyObject_Size(context) > 0;
-#else
-    bool capture = what->context;
-#endif
-    if (capture && (task->context = PyContext_CopyCurrent()) == NULL) {
-        Py_DECREF(task);
         return NULL;
     }
     reset_slot(task->slot, task, what, what->now != 0 ? what->now : bl_core_now(engine->core));
@@ -63,7 +86,7 @@ bool bl_task_foreign(TaskObject *task) { return task->generation != (uint16_t)bl
 void bl_task_leaves_engine(TaskObject *task) {
     if (Py_REFCNT(task) == 1 || PyObject_GC_IsTracked((PyObject *)task))
         return;
-    bool harmless = task->released != 0 && (task->outcome == NULL || !PyObject_IS_GC(task->outcome)) &&
+    bool harmless = (task->shape & BL_RELEASED) != 0 && (task->outcome == NULL || !PyObject_IS_GC(task->outcome)) &&
                     task->extra == NULL && task->callbacks == NULL;
     if (!harmless)
         PyObject_GC_Track(task);
@@ -100,30 +123,19 @@ void bl_task_release(TaskObject *task) {
     PyObject *func = release_function(task);
     Py_XDECREF(func);
     PyObject *held[8];
-    Py_ssize_t count = Py_SIZE(task);
     Py_ssize_t next = 0;
-    PyObject *kwnames = NULL;
-    PyObject *context = NULL;
     do { /* in batches, because the lock is not held while references are let go */
         Py_ssize_t filled = 0;
         bl_mutex_lock(&task->lock);
-        task->released = 1;
-        for (; next < count && filled < 8; next++) {
-            held[filled++] = task->args[next];
-            task->args[next] = NULL;
-        }
-        if (next == count) {
-            kwnames = task->kwnames;
-            context = task->context;
-            task->kwnames = NULL;
-            task->context = NULL;
+        task->shape |= BL_RELEASED;
+        for (; next < Py_SIZE(task) && filled < 8; next++) {
+            held[filled++] = task->items[next];
+            task->items[next] = NULL;
         }
         bl_mutex_unlock(&task->lock);
         while (filled > 0)
             Py_XDECREF(held[--filled]);
-    } while (next < count);
-    Py_XDECREF(kwnames);
-    Py_XDECREF(context);
+    } while (next < Py_SIZE(task));
 }
 
 static int task_traverse(PyObject *self, visitproc visit, void *arg) {
@@ -131,25 +143,21 @@ static int task_traverse(PyObject *self, visitproc visit, void *arg) {
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(task->engine);
     Py_VISIT(task->func);
-    Py_VISIT(task->kwnames);
     Py_VISIT(task->outcome);
     Py_VISIT(task->options);
-    Py_VISIT(task->context);
     Py_VISIT(task->extra);
     for (Callback *callback = task->callbacks; callback != NULL; callback = callback->next)
         Py_VISIT(callback->function);
     for (Py_ssize_t i = 0; i < Py_SIZE(task); i++)
-        Py_VISIT(task->args[i]);
+        Py_VISIT(task->items[i]);
     return 0;
 }
 
 static int task_clear(PyObject *self) {
     TaskObject *task = (TaskObject *)self;
     Py_CLEAR(task->func);
-    Py_CLEAR(task->kwnames);
     Py_CLEAR(task->outcome);
     Py_CLEAR(task->options);
-    Py_CLEAR(task->context);
     Py_CLEAR(task->extra);
     while (task->callbacks != NULL) {
         Callback *callback = task->callbacks;
@@ -158,7 +166,7 @@ static int task_clear(PyObject *self) {
         PyMem_Free(callback);
     }
     for (Py_ssize_t i = 0; i < Py_SIZE(task); i++)
-        Py_CLEAR(task->args[i]);
+        Py_CLEAR(task->items[i]);
     return 0;
 }
 
@@ -257,14 +265,15 @@ static PyObject *get_name(PyObject *self, void *unused) {
 
 /* A reference to each argument, taken under the lock; NULL without an exception when they are released. */
 static PyObject *arguments(TaskObject *task, PyObject **kwnames) {
-    PyObject *all = PyTuple_New(Py_SIZE(task));
+    Py_ssize_t count = bl_task_nargs(task);
+    PyObject *all = PyTuple_New(count);
     if (all == NULL)
         return NULL;
     bl_mutex_lock(&task->lock);
-    bool released = task->released != 0;
-    for (Py_ssize_t i = 0; !released && i < Py_SIZE(task); i++)
-        PyTuple_SET_ITEM(all, i, Py_NewRef(task->args[i]));
-    *kwnames = released ? NULL : Py_XNewRef(task->kwnames);
+    bool released = (task->shape & BL_RELEASED) != 0;
+    for (Py_ssize_t i = 0; !released && i < count; i++)
+        PyTuple_SET_ITEM(all, i, Py_NewRef(task->items[i]));
+    *kwnames = released ? NULL : Py_XNewRef(bl_task_kwnames(task));
     bl_mutex_unlock(&task->lock);
     if (released)
         Py_CLEAR(all);
@@ -591,7 +600,7 @@ static PyType_Slot task_slots[] = {
 
 PyType_Spec bl_task_spec = {
     .name = "brokerless.native._engine.Task",
-    .basicsize = offsetof(TaskObject, args),
+    .basicsize = offsetof(TaskObject, items),
     .itemsize = sizeof(PyObject *),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
     .slots = task_slots,

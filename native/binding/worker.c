@@ -19,8 +19,9 @@ static _Thread_local TaskObject *current_task;
 TaskObject *bl_current(void) { return current_task; }
 
 static PyObject *call_function(TaskObject *task) {
-    Py_ssize_t named = task->kwnames != NULL ? PyTuple_GET_SIZE(task->kwnames) : 0;
-    return PyObject_Vectorcall(task->func, task->args, (size_t)(Py_SIZE(task) - named), task->kwnames);
+    PyObject *kwnames = bl_task_kwnames(task);
+    Py_ssize_t named = kwnames != NULL ? PyTuple_GET_SIZE(kwnames) : 0;
+    return PyObject_Vectorcall(task->func, task->items, (size_t)(bl_task_nargs(task) - named), kwnames);
 }
 
 static PyObject *call_plain(TaskObject *task, QueueHooks *hooks) {
@@ -30,10 +31,11 @@ static PyObject *call_plain(TaskObject *task, QueueHooks *hooks) {
 }
 
 static PyObject *call(TaskObject *task, QueueHooks *hooks, uint32_t attempt) {
-    if (task->context == NULL)
+    PyObject *snapshot = bl_task_context(task);
+    if (snapshot == NULL)
         return call_plain(task, hooks);
     /* Each retry gets a copy: a stuck attempt may still be inside the snapshot. */
-    PyObject *context = attempt > 1 ? PyContext_Copy(task->context) : Py_NewRef(task->context);
+    PyObject *context = attempt > 1 ? PyContext_Copy(snapshot) : Py_NewRef(snapshot);
     if (context == NULL || PyContext_Enter(context) < 0) {
         Py_XDECREF(context);
         return NULL;
@@ -140,6 +142,7 @@ static void sleep_for_work(EngineObject *engine, bl_worker *worker, bl_take *tak
         return;
     }
     Py_BEGIN_ALLOW_THREADS
+    bl_flush_wake(worker);
     (void)bl_ec_wait(ec, key, BL_NEVER);
     Py_END_ALLOW_THREADS
 }
@@ -156,12 +159,14 @@ static void loop(EngineObject *engine, bl_worker *worker, PyObject **context) {
                 break;
             sleep_for_work(engine, worker, &take);
         }
+        bl_flush_wake(worker);
         int64_t over = handle(engine, worker, &take);
         if (over != 0) {
             clean_context(context);
             let_others_run(over, &yielded);
         }
     }
+    bl_flush_wake(worker);
     bl_core_idle(core, worker);
 }
 
@@ -205,6 +210,7 @@ static bl_worker *borrow(EngineObject *engine) {
 }
 
 static void give_back(EngineObject *engine, bl_worker *worker) {
+    bl_flush_wake(worker);
     bl_core_idle(engine->core, worker);
     bl_mutex_lock(&engine->guest_lock);
     bool kept = engine->guest_count < sizeof engine->guests / sizeof *engine->guests;
@@ -367,6 +373,7 @@ PyObject *bl_engine_run_until_empty(PyObject *self, PyObject *args, PyObject *kw
     TaskObject *task;
     while (ran < limit && (task = take_one(engine, indexes, count, &attempt)) != NULL) {
         bl_run(engine, worker, task, attempt);
+        bl_flush_wake(worker);
         ran++;
         if (PyErr_CheckSignals() < 0)
             break;

@@ -20,7 +20,7 @@ static bool core_parts(bl_core *core) {
     core->pool = bl_pool_new();
     core->registry = bl_registry_new();
     core->timers = bl_timers_new();
-    core->kept = bl_lane_new(core->config.ring_size, BL_LINK_KEPT);
+    core->kept = bl_lane_new(core->config.ring_size, core->pool);
     return core->pool != NULL && core->registry != NULL && core->timers != NULL && core->kept != NULL;
 }
 
@@ -30,6 +30,7 @@ bl_core *bl_core_new(const bl_config *config) {
         return NULL;
     core->config = *config;
     bl_store_relaxed(&core->keeper_wake, BL_NEVER);
+    bl_store_relaxed(&core->asked, BL_NEVER);
     bl_ec_init(&core->keeper);
     bl_ec_init(&core->drainers);
     if (!core_parts(core)) {

@@ -106,9 +106,9 @@ unsigned bl_core_worker_limit(bl_core *core);                 /* indexes are bel
 /* Submitting: reserve, then push each. `count` slots that go in with one reserve are all or nothing. */
 int bl_core_reserve(bl_core *core, unsigned queue, unsigned lane, uint64_t count, uint64_t limit);
 void bl_core_unreserve(bl_core *core, unsigned queue, unsigned lane, uint64_t count);
-/* The slot is QUEUED, its room reserved. *woken: a thread was woken for it. */
+/* The slot is QUEUED, its room reserved. *woken: a worker of an ordinary group was idle and is woken for it. */
 int bl_core_push(bl_core *core, bl_slot *slot, bool front, bool *woken);
-void bl_core_wake(bl_core *core, unsigned queue, uint64_t count); /* after pushing a batch with bl_core_push_quiet */
+void bl_core_wake(bl_core *core, unsigned queue, unsigned lane, uint64_t count); /* after bl_core_push_quiet */
 int bl_core_push_quiet(bl_core *core, bl_slot *slot, bool front);
 
 /* Delays and expiry. A DELAYED slot is given to the timers with its reference; a QUEUED slot with an expiry

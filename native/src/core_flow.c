@@ -27,6 +27,7 @@ void bl_core_unreserve(bl_core *core, unsigned queue, unsigned lane, uint64_t co
     bl_queue_release(bl_core_queue(core, queue), lane, count);
 }
 
+/* Wake one thread for a slot in this lane. True when it is a worker of an ordinary group. */
 static bool wake_groups(bl_core *core, bl_queue_entry *entry, unsigned lane) {
     bl_list *groups = bl_load_acquire(&entry->groups); /* release in set_member */
     if (groups == NULL)
@@ -39,12 +40,10 @@ static bool wake_groups(bl_core *core, bl_queue_entry *entry, unsigned lane) {
         else if (bl_ec_notify(&group->ec))
             return true;
     }
-    if (!reserve || lane != 0)
-        return false;
-    for (size_t i = 0; i < groups->count; i++) {
+    for (size_t i = 0; reserve && lane == 0 && i < groups->count; i++) {
         bl_group *group = bl_core_group(core, groups->items[i]);
         if (group->reserve && bl_ec_notify(&group->ec))
-            return true;
+            break;
     }
     return false;
 }
@@ -62,9 +61,9 @@ int bl_core_push(bl_core *core, bl_slot *slot, bool front, bool *woken) {
     return result;
 }
 
-void bl_core_wake(bl_core *core, unsigned queue, uint64_t count) {
+void bl_core_wake(bl_core *core, unsigned queue, unsigned lane, uint64_t count) {
     bl_queue_entry *entry = bl_core_entry(core, queue);
-    while (count > 0 && wake_groups(core, entry, 0))
+    while (count > 0 && wake_groups(core, entry, lane))
         count--;
 }
 
@@ -75,9 +74,16 @@ int bl_core_cancel(bl_core *core, bl_slot *slot, uint32_t *seen) {
     return result;
 }
 
+/* The keeper remembers what it was woken for, even if that is over by then: were it to sleep for something
+ * later instead, each short task with a limit would wake it again. This way a limit of 30 s costs one wake-up
+ * in 30 s. */
 static void kick_before(bl_core *core, int64_t when) {
-    if (when < bl_load_seq(&core->keeper_wake)) /* handshake with bl_core_keeper_wait */
-        bl_core_kick(core);
+    if (when >= bl_load_seq(&core->keeper_wake)) /* handshake with bl_core_keeper_wait */
+        return;
+    int64_t asked = bl_load_seq(&core->asked);
+    while (when < asked && !bl_cas_seq(&core->asked, &asked, when)) {
+    }
+    bl_ec_notify_all(&core->keeper);
 }
 
 int bl_core_schedule(bl_core *core, bl_slot *slot, int64_t when) {
@@ -134,10 +140,15 @@ void bl_core_take(bl_core *core, bl_worker *worker, bl_take *take) {
     if (bl_load_relaxed(&group->rotate) != 0)
         start = bl_add_relaxed(&group->turn, 1) % queues->count;
     for (size_t i = 0; i < queues->count; i++) {
-        if (!take_queue(core, queues->items[(start + i) % queues->count], lowest, group->reserve, take))
+        size_t at = (start + i) % queues->count;
+        if (!take_queue(core, queues->items[at], lowest, group->reserve, take))
             continue;
         if (core->config.aging != 0)
             bl_store_relaxed(&worker->lowest_in, lowest ? core->config.aging : countdown - 1);
+        /* A push that was slower than a later one hid both from somebody who then fell asleep, and its notify
+         * woke this thread only (queue.h): pass it on. */
+        if (bl_ec_waiters(&group->ec) != 0 && !bl_queue_maybe_empty(bl_core_queue(core, queues->items[at])))
+            (void)bl_ec_notify(&group->ec);
         return;
     }
 }
@@ -211,16 +222,28 @@ bl_slot *bl_core_retain(bl_core *core, bl_slot *slot) {
 }
 
 bl_slot *bl_core_pop_retained(bl_core *core) {
-    bl_slot *slot = bl_lane_pop(core->kept);
+    bl_mutex_lock(&core->aging);
+    bl_slot *slot = core->held; /* older than what is in the list */
+    core->held = NULL;
+    if (slot == NULL)
+        slot = bl_lane_pop(core->kept);
+    bl_mutex_unlock(&core->aging);
     if (slot != NULL)
         bl_sub_relaxed(&core->kept_count, 1);
     return slot;
 }
 
-/* When the oldest kept result is over, and that result in `held`. Keeper only. */
-static int64_t next_aged(bl_core *core) {
-    if (core->config.result_ttl == BL_NEVER)
-        return BL_NEVER;
+/* What the keeper was woken for and is still to come. */
+static int64_t next_asked(bl_core *core) {
+    int64_t asked = bl_load_seq(&core->asked); /* pairs with kick_before */
+    if (asked > bl_core_now(core))
+        return asked;
+    (void)bl_cas_seq(&core->asked, &asked, BL_NEVER); /* lost: somebody asked anew, and kicks */
+    return BL_NEVER;
+}
+
+/* When the oldest kept result is over, and that result in `held`. `aging` is held. */
+static int64_t oldest_ends(bl_core *core) {
     if (core->held == NULL)
         core->held = bl_lane_pop(core->kept);
     if (core->held == NULL || core->held->finished > BL_NEVER - core->config.result_ttl)
@@ -228,11 +251,25 @@ static int64_t next_aged(bl_core *core) {
     return core->held->finished + core->config.result_ttl;
 }
 
+static int64_t next_aged(bl_core *core) {
+    if (core->config.result_ttl == BL_NEVER)
+        return BL_NEVER;
+    bl_mutex_lock(&core->aging);
+    int64_t when = oldest_ends(core);
+    bl_mutex_unlock(&core->aging);
+    return when;
+}
+
 bl_slot *bl_core_pop_aged(bl_core *core, int64_t now) {
-    if (next_aged(core) > now)
+    if (core->config.result_ttl == BL_NEVER)
         return NULL;
-    bl_slot *slot = core->held;
-    core->held = NULL;
+    bl_slot *slot = NULL;
+    bl_mutex_lock(&core->aging);
+    if (oldest_ends(core) <= now) {
+        slot = core->held;
+        core->held = NULL;
+    }
+    bl_mutex_unlock(&core->aging);
     if (slot != NULL)
         bl_sub_relaxed(&core->kept_count, 1);
     return slot;
@@ -258,18 +295,24 @@ int bl_core_keeper_wait(bl_core *core, int64_t until) {
     bl_store_seq(&core->keeper_wake, BL_NEVER); /* from here on whoever is earlier than that kicks: see DESIGN */
     bool manual = bl_core_manual(core);
     int64_t wake = manual ? BL_NEVER : until;
-    int64_t times[] = {bl_timers_next(core->timers), next_deadline(core), next_aged(core)};
+    int64_t times[] = {bl_timers_next(core->timers), next_deadline(core), next_aged(core), next_asked(core)};
     for (size_t i = 0; i < sizeof times / sizeof *times; i++)
         wake = times[i] < wake ? times[i] : wake;
-    if (wake <= bl_core_now(core)) {
+    /* A kick from before the prepare would be lost otherwise, and with it the stop that it announces. */
+    if (bl_xchg_seq(&core->kicked, 0) != 0 || wake <= bl_core_now(core)) {
         bl_ec_cancel(&core->keeper);
         return BL_TIMEOUT;
     }
     bl_store_seq(&core->keeper_wake, wake); /* read by kick_before */
-    return bl_ec_wait(&core->keeper, key, manual ? until : wake);
+    int result = bl_ec_wait(&core->keeper, key, manual ? until : wake);
+    (void)bl_xchg_seq(&core->kicked, 0); /* whatever was announced until now is seen by the caller */
+    return result;
 }
 
-void bl_core_kick(bl_core *core) { bl_ec_notify_all(&core->keeper); }
+void bl_core_kick(bl_core *core) {
+    bl_store_seq(&core->kicked, 1); /* pairs with the exchange in bl_core_keeper_wait */
+    bl_ec_notify_all(&core->keeper);
+}
 
 void bl_core_done(bl_core *core, bl_worker *worker) {
     if (worker != NULL) {

@@ -35,7 +35,8 @@ struct bl_core {
     bl_registry *registry;
     bl_timers *timers;
     bl_lane *kept;     /* finished slots, oldest first */
-    bl_slot *held;     /* the keeper's: the oldest kept slot, taken out to look at its age */
+    bl_slot *held;     /* the oldest kept slot, taken out to look at its age; guarded by `aging` */
+    bl_mutex aging;
     bl_list *graveyard;
     bl_mutex lock;     /* queues, groups, workers: their tables, not their contents */
     unsigned queue_count;
@@ -46,6 +47,8 @@ struct bl_core {
     bl_rate submit_rate;
     _Alignas(BL_CACHE_LINE) bl_a64 kept_count;
     _Alignas(BL_CACHE_LINE) bl_ai64 keeper_wake; /* what the keeper sleeps for */
+    bl_ai64 asked; /* the earliest time that somebody woke the keeper for and that has not come yet */
+    bl_a32 kicked; /* a kick that no keeper_wait has returned for yet */
     bl_a32 manual;
     bl_ai64 manual_now;
     bl_ec keeper;

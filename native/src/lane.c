@@ -29,27 +29,35 @@ struct bl_lane {
     _Alignas(BL_CACHE_LINE) bl_aptr ring; /* stored once by create_ring, loaded by all; seq pairs for park.h's handshake */
     bl_a64 listed; /* stored under the lock, loaded by push (acquire) and pop (seq) without it */
     _Alignas(BL_CACHE_LINE) bl_mutex lock; /* guards what follows, and the storing of the two above */
-    enum bl_link link;
+    bl_pool *links;
     size_t ring_size;
     bl_slot *first;
     bl_slot *last;
     bl_a64 overflows; /* a figure; written under the lock, read without */
-    char pad[BL_CACHE_LINE - 5 * sizeof(uint64_t)];
+    char pad[BL_CACHE_LINE - 6 * sizeof(uint64_t)];
 };
 
 _Static_assert(sizeof(struct bl_lane) == 2 * BL_CACHE_LINE, "readers' line and lock line are apart");
 
-bl_lane *bl_lane_new(size_t ring_size, enum bl_link link) {
+bl_lane *bl_lane_new(size_t ring_size, bl_pool *links) {
     bl_lane *lane = bl_mem_alloc(sizeof *lane);
     if (lane != NULL) {
         lane->ring_size = ring_size;
-        lane->link = link;
+        lane->links = links;
     }
     return lane;
 }
 
-static bl_slot **link_of(const bl_lane *lane, bl_slot *slot) {
-    return lane->link == BL_LINK_KEPT ? &slot->kept : &slot->next;
+static bl_slot *next_of(const bl_lane *lane, const bl_slot *slot) {
+    return lane->links != NULL ? bl_pool_link(lane->links, slot) : slot->next;
+}
+
+static void set_next(const bl_lane *lane, bl_slot *slot, bl_slot *next) {
+    if (lane->links != NULL) {
+        bl_pool_set_link(lane->links, slot, next);
+    } else {
+        slot->next = next;
+    }
 }
 
 void bl_lane_free(bl_lane *lane) {
@@ -76,11 +84,11 @@ static void append(bl_lane *lane, bl_ring *ring, bl_slot *slot) {
     bl_mutex_lock(&lane->lock);
     uint64_t listed = bl_load_relaxed(&lane->listed);
     if (listed > 0 || bl_ring_push(ring, slot) != BL_OK) {
-        *link_of(lane, slot) = NULL;
+        set_next(lane, slot, NULL);
         if (lane->first == NULL) {
             lane->first = slot;
         } else {
-            *link_of(lane, lane->last) = slot;
+            set_next(lane, lane->last, slot);
         }
         lane->last = slot;
         bl_store_seq(&lane->listed, listed + 1); /* partners: the loads in push and pop */
@@ -106,7 +114,7 @@ int bl_lane_push(bl_lane *lane, bl_slot *slot) {
 
 static bl_slot *unlink_first(bl_lane *lane, uint64_t *listed) {
     bl_slot *slot = lane->first;
-    lane->first = *link_of(lane, slot);
+    lane->first = next_of(lane, slot);
     if (lane->first == NULL) {
         lane->last = NULL;
     }
@@ -121,7 +129,7 @@ static bl_slot *refill(bl_lane *lane, bl_ring *ring) {
     while (slot == NULL && lane->first != NULL) {
         unsigned moved = 0;
         while (lane->first != NULL && moved < REFILL) {
-            bl_slot *rest = *link_of(lane, lane->first); /* read before the push: then the slot is a popper's */
+            bl_slot *rest = next_of(lane, lane->first); /* read before the push: then the slot is a popper's */
             if (bl_ring_push(ring, lane->first) != BL_OK) {
                 break;
             }

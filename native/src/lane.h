@@ -6,7 +6,7 @@
  * empty refills it from the list under the list's lock (a batch at a time). One producer's slots are
  * therefore popped in its order. The ring is created at the first push (an idle lane costs nothing but
  * its struct). The list is intrusive, so overflowing allocates nothing: through bl_slot.next for lanes of
- * queues, through bl_slot.kept for the lane of kept results, because a task that was cancelled while queued
+ * queues, through bl_pool_link for the lane of kept results, because a task that was cancelled while queued
  * is in both at once.
  */
 #ifndef BL_LANE_H
@@ -16,9 +16,8 @@
 
 typedef struct bl_lane bl_lane;
 
-enum bl_link { BL_LINK_NEXT, BL_LINK_KEPT };
-
-bl_lane *bl_lane_new(size_t ring_size, enum bl_link link); /* NULL: no memory */
+/* `links`: NULL, or the pool whose links are to be used. NULL when there is no memory. */
+bl_lane *bl_lane_new(size_t ring_size, bl_pool *links);
 void bl_lane_free(bl_lane *lane);
 int bl_lane_push(bl_lane *lane, bl_slot *slot); /* BL_OK; BL_NOMEM when the ring could not be created */
 bl_slot *bl_lane_pop(bl_lane *lane);            /* NULL: empty (at some moment during the call) */

@@ -3,7 +3,9 @@
  * DESIGN
  * malloc variant: calloc with room for a cache line, the raw pointer kept in the word before the aligned
  * block. calloc and not aligned_alloc + memset: the pages of a big block stay untouched until used.
- * jemalloc variant: mallocx aligns and zeroes itself.
+ * jemalloc variant: mallocx aligns and zeroes itself. The library is not linked: common builds of it cannot be
+ * loaded by an extension module at run time (its thread-local storage is static), and the import would fail.
+ * Its functions are weak instead, and used where the process has them, which is where it was preloaded.
  *
  * It does not pool and keeps no list of blocks: the count is all it knows.
  */
@@ -16,6 +18,9 @@
 
 #ifdef BL_JEMALLOC
 #include <jemalloc/jemalloc.h>
+#pragma weak mallocx
+#pragma weak dallocx
+#pragma weak mallctl
 #endif
 
 static bl_a64 bytes_in_use; /* adds and subtracts of all threads; read by bl_mem_in_use. Counts only, orders nothing. */
@@ -40,14 +45,14 @@ static bool must_fail(void) {
 #endif
 
 #ifdef BL_JEMALLOC
-
-static void *raw_alloc(size_t size) { return mallocx(size, MALLOCX_ALIGN(BL_CACHE_LINE) | MALLOCX_ZERO); }
-
-static void raw_free(void *memory) { dallocx(memory, 0); }
-
-#else
+static bool jemalloc_here(void) { return mallocx != NULL && dallocx != NULL && mallctl != NULL; }
+#endif
 
 static void *raw_alloc(size_t size) {
+#ifdef BL_JEMALLOC
+    if (jemalloc_here())
+        return mallocx(size, MALLOCX_ALIGN(BL_CACHE_LINE) | MALLOCX_ZERO);
+#endif
     if (size > SIZE_MAX - BL_CACHE_LINE) {
         return NULL;
     }
@@ -61,9 +66,15 @@ static void *raw_alloc(size_t size) {
     return block;
 }
 
-static void raw_free(void *memory) { free(((void **)memory)[-1]); }
-
+static void raw_free(void *memory) {
+#ifdef BL_JEMALLOC
+    if (jemalloc_here()) {
+        dallocx(memory, 0);
+        return;
+    }
 #endif
+    free(((void **)memory)[-1]);
+}
 
 void *bl_mem_alloc(size_t size) {
 #ifdef BL_FAULTS
@@ -89,7 +100,7 @@ size_t bl_mem_in_use(void) { return (size_t)atomic_load_explicit(&bytes_in_use, 
 
 #ifdef BL_JEMALLOC
 
-const char *bl_mem_allocator(void) { return "jemalloc"; }
+const char *bl_mem_allocator(void) { return jemalloc_here() ? "jemalloc" : "malloc"; }
 
 /* thread.allocated counts what this thread got from jemalloc, so a probe block shows whether our calls end there. */
 static bool thread_allocated(uint64_t *bytes) {
@@ -105,7 +116,7 @@ bool bl_mem_jemalloc_seen(size_t *allocated) {
     const size_t probe_size = 4096;
 
     *allocated = 0;
-    if (!thread_allocated(&before)) {
+    if (!jemalloc_here() || !thread_allocated(&before)) {
         return false;
     }
     void *probe = raw_alloc(probe_size);

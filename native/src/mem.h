@@ -1,7 +1,7 @@
 /* mem.h: where the core's memory comes from, counted.
  *
  * malloc by default; with BL_JEMALLOC (set by the build when jemalloc's headers are there) mallocx and
- * dallocx. A test build (BL_FAULTS) makes the n-th allocation fail. Returned memory is zeroed and aligned
+ * dallocx, in processes into which jemalloc was loaded (LD_PRELOAD). A test build (BL_FAULTS) makes the n-th allocation fail. Returned memory is zeroed and aligned
  * to a cache line. Does not pool: see slots.h.
  */
 #ifndef BL_MEM_H

@@ -59,7 +59,7 @@ bl_queue *bl_queue_new(unsigned lanes, size_t ring_size) {
     queue->front_seq = SEQ_MIDDLE;
     atomic_init(&queue->next_seq, SEQ_MIDDLE);
     for (unsigned i = 0; i < lanes; i++) {
-        queue->lane[i] = bl_lane_new(ring_size, BL_LINK_NEXT);
+        queue->lane[i] = bl_lane_new(ring_size, NULL);
         if (queue->lane[i] == NULL) {
             bl_queue_free(queue);
             return NULL;

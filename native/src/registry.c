@@ -20,13 +20,12 @@
 #define CHUNK_BITS 2
 #define NODE_BITS 2
 #define TOP_BITS 2
-#define ROOT_BITS 16
 #else
 #define CHUNK_BITS 10
 #define NODE_BITS 12
 #define TOP_BITS 12
-#define ROOT_BITS 12
 #endif
+#define ROOT_BITS 12
 #define CHUNK_IDS (UINT64_C(1) << CHUNK_BITS)
 #define NODE_CHUNKS (UINT64_C(1) << NODE_BITS)
 #define TOP_NODES (UINT64_C(1) << TOP_BITS)

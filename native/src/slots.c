@@ -26,7 +26,9 @@
 
 typedef struct slab {
     bl_slot slots[SLAB_SLOTS];
-    bl_a32 links[SLAB_SLOTS]; /* index + 1 of the next free slot; 0: last. Handed on by the stacks' swaps */
+    /* index + 1 of the next slot, 0: last. Of a free slot: in its stack, handed on by the stack's swaps. Of a slot
+     * in use: bl_pool_link. */
+    bl_a32 links[SLAB_SLOTS];
 } slab;
 
 struct bl_pool {
@@ -135,6 +137,10 @@ static bl_a32 *link_of(const bl_pool *pool, uint32_t index) {
     return &slab_of(pool, index)->links[index & (SLAB_SLOTS - 1)];
 }
 
+static bl_slot *slot_at(const bl_pool *pool, uint32_t index) {
+    return &slab_of(pool, index)->slots[index & (SLAB_SLOTS - 1)];
+}
+
 bl_pool *bl_pool_new(void) { return bl_mem_alloc(sizeof(bl_pool)); }
 
 void bl_pool_free(bl_pool *pool) {
@@ -232,13 +238,12 @@ bl_slot *bl_pool_take(bl_pool *pool) {
     if (!take_index(pool, &index)) {
         return NULL;
     }
-    bl_slot *slot = &slab_of(pool, index)->slots[index & (SLAB_SLOTS - 1)];
+    bl_slot *slot = slot_at(pool, index);
     bl_store_relaxed(&slot->word, BL_DELAYED); /* nobody else has the slot */
     slot->lane = 0;
     slot->mark = 0;
     slot->queue = 0;
     slot->next = NULL;
-    slot->kept = NULL;
     slot->seq = 0;
     slot->id = 0;
     slot->created = 0;
@@ -260,6 +265,15 @@ void bl_pool_give(bl_pool *pool, bl_slot *slot) {
         bl_store_relaxed(link, (uint32_t)head); /* handed on by the swap */
         next = ((head >> 32) + 1) << 32 | (slot->index + 1);
     } while (!bl_cas_acq_rel(&pool->given, &head, next)); /* partner: the exchange in refill */
+}
+
+bl_slot *bl_pool_link(const bl_pool *pool, const bl_slot *slot) {
+    uint32_t next = bl_load_relaxed(link_of(pool, slot->index)); /* the list's lock orders it */
+    return next != 0 ? slot_at(pool, next - 1) : NULL;
+}
+
+void bl_pool_set_link(bl_pool *pool, const bl_slot *slot, const bl_slot *next) {
+    bl_store_relaxed(link_of(pool, slot->index), next != NULL ? next->index + 1 : 0); /* the same */
 }
 
 int bl_pool_reserve(bl_pool *pool, size_t slots) {

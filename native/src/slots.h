@@ -45,8 +45,7 @@ typedef struct bl_slot {
     uint8_t mark;         /* free for the binding */
     uint16_t queue;       /* index of the queue */
     struct bl_slot *next; /* link of the queue's list the slot is in: overflow, front; guarded by that list's lock */
-    struct bl_slot *kept; /* the same for the retention list: a tombstone can be in both */
-    uint64_t seq;         /* place in its queue; set by bl_queue_push */
+    uint64_t seq;         /* place in its queue; set by bl_queue_push, which a cancel may have been faster than */
     uint64_t id;
     int64_t created;      /* nanoseconds of the engine's clock, as all times here */
     int64_t started;
@@ -59,7 +58,7 @@ typedef struct bl_slot {
     uint32_t index;       /* in the pool; constant */
 } bl_slot;
 
-_Static_assert(sizeof(bl_slot) <= 128, "a slot is at most two cache lines");
+_Static_assert(sizeof(bl_slot) <= 96, "a queued task costs memory, and there may be millions");
 
 static inline unsigned bl_word_state(uint32_t word) { return word & BL_STATE_MASK; }
 static inline uint32_t bl_word_attempt(uint32_t word) { return word >> BL_ATTEMPT_SHIFT; }
@@ -90,6 +89,11 @@ bl_pool *bl_pool_new(void);              /* NULL: no memory */
 void bl_pool_free(bl_pool *pool);        /* all slots become invalid */
 bl_slot *bl_pool_take(bl_pool *pool);    /* NULL: no memory; fields reset, state DELAYED, attempt 0 */
 void bl_pool_give(bl_pool *pool, bl_slot *slot);
+/* A second link per slot for the list of kept results, because a task that was cancelled while queued is in its
+ * lane's list too. It lives beside the slots, where a free slot has its place in the free stack. Guarded by the
+ * list's lock. */
+bl_slot *bl_pool_link(const bl_pool *pool, const bl_slot *slot);
+void bl_pool_set_link(bl_pool *pool, const bl_slot *slot, const bl_slot *next);
 size_t bl_pool_reserved(const bl_pool *pool); /* bytes of all slabs */
 size_t bl_pool_in_use(const bl_pool *pool);   /* bytes of the slots taken */
 int bl_pool_reserve(bl_pool *pool, size_t slots); /* grow ahead (memory_pool_mb); BL_OK or BL_NOMEM */

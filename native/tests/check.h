@@ -120,11 +120,18 @@ static inline void tags_finish(tags *t) {
     free(t->seen);
 }
 
-#define RUN(test)                                \
-    do {                                         \
-        test();                                  \
-        printf("ok %s\n", #test);                \
-        fflush(stdout);                          \
-    } while (0)
+/* BL_REPEAT in the environment runs each test that often (make stress). */
+static inline void run_test(const char *name, void (*test)(void)) {
+    const char *often = getenv("BL_REPEAT");
+    long count = often != NULL ? strtol(often, NULL, 10) : 1;
+    for (long i = 0; i < count; i++) {
+        watchdog(50);
+        test();
+    }
+    printf("ok %s\n", name);
+    fflush(stdout);
+}
+
+#define RUN(test) run_test(#test, test)
 
 #endif

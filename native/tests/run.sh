@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds and runs the core's C tests in every variant: plain, address+undefined sanitizer, thread sanitizer.
 # Each variant holds the tests as shipped, with tiny sizes, and without futex; the plain one also the explored
-# models. Usage: native/tests/run.sh [variant ...]    (plain asan tsan; default: all)
+# models. BL_REPEAT=n runs each test n times. Usage: native/tests/run.sh [variant ...]    (plain asan tsan; default: all)
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 build=${BL_BUILD_DIR:-$here/../../build/native-tests}
@@ -10,7 +10,7 @@ failed=0
 summary=""
 
 configure() { # name, sanitizers
-    cmake -S "$here" -B "$build/$1" -DBL_SANITIZE="$2" >"$build/$1.log" 2>&1 &&
+    cmake -S "$here" -B "$build/$1" -DBL_SANITIZE="$2" -DBL_TIMEOUT="${BL_TIMEOUT:-60}" >"$build/$1.log" 2>&1 &&
         cmake --build "$build/$1" -j "$jobs" >>"$build/$1.log" 2>&1
 }
 

@@ -359,7 +359,6 @@ static void test_no_memory(void) {
 }
 
 int main(void) {
-    watchdog(50);
     RUN(test_submit_take_run_retain);
     RUN(test_aging_takes_the_lowest_now_and_then);
     RUN(test_front_and_queue_order_and_rotation);

@@ -181,7 +181,6 @@ static void test_rough_flow_with_a_cap(void) {
 }
 
 int main(void) {
-    watchdog(50);
     RUN(test_plain_flow);
     RUN(test_nothing_retained);
     RUN(test_rough_flow_with_ageing_results);

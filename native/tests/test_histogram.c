@@ -46,6 +46,7 @@ static void test_quantiles(void) {
     uint64_t totals[BL_HIST_BUCKETS] = {0};
     uint64_t random = 7;
     CHECK(bl_hist_quantile(totals, 0.5) == -1);
+    memset(hist, 0, sizeof hist);
     for (int i = 0; i < COUNT; i++) {
         values[i] = (int64_t)(next_random(&random) % 1000 * (next_random(&random) % 100000));
         bl_hist_add(&hist[i % 2], values[i]);
@@ -101,10 +102,12 @@ static void write_or_read(unsigned index, void *arg) {
     }
 }
 
-static void test_one_writer_many_readers(void) { run_crew(3, write_or_read, NULL); }
+static void test_one_writer_many_readers(void) {
+    memset(&live, 0, sizeof live);
+    run_crew(3, write_or_read, NULL);
+}
 
 int main(void) {
-    watchdog(50);
     RUN(test_buckets);
     RUN(test_relative_error);
     RUN(test_quantiles);

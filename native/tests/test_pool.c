@@ -148,7 +148,6 @@ static void test_many_threads(void) {
 }
 
 int main(void) {
-    watchdog(50);
     RUN(test_take_give_reuse);
     RUN(test_reserve_ahead);
     RUN(test_no_memory);

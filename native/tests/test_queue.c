@@ -189,7 +189,6 @@ static void test_front_under_load(void) {
 }
 
 int main(void) {
-    watchdog(50);
     RUN(test_lane_numbers);
     RUN(test_priority_fifo_lowest_and_front);
     RUN(test_reserve_and_release);

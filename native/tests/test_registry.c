@@ -259,7 +259,6 @@ static void test_one_remover_wins(void) {
 }
 
 int main(void) {
-    watchdog(50);
     RUN(test_put_find_remove_walk);
     RUN(test_memory_follows_what_is_kept);
     RUN(test_far_apart_ids);

@@ -92,7 +92,6 @@ static void test_many_producers_many_consumers(void) {
 }
 
 int main(void) {
-    watchdog(50);
     RUN(test_capacity_is_rounded_up);
     RUN(test_full_empty_and_wrap);
     RUN(test_no_memory);

@@ -48,6 +48,11 @@ static void test_truth_table(void) {
             set(&slot, start);
             CHECK(bl_slot_retry(&slot, 8, again, &seen) == BL_LOST && get(&slot) == start);
         }
+        set(&slot, start);
+        CHECK(bl_slot_hold(&slot, 6) == BL_LOST && get(&slot) == start);
+        CHECK(bl_slot_hold(&slot, 7) == (state == BL_RUNNING ? BL_OK : BL_LOST));
+        CHECK(get(&slot) == (state == BL_RUNNING ? word_of(BL_RUNNING, 8, FLAGS) : start));
+
         set(&slot, word_of(state, 7, 0));
         CHECK(bl_slot_flag(&slot, BL_F_WAITERS, &seen) == (state < BL_COMPLETED ? BL_OK : BL_LOST));
         CHECK(seen == word_of(state, 7, 0));
@@ -140,7 +145,6 @@ static void test_claim_cancel_expire_one_winner(void) { run_race(race_claim_canc
 static void test_finish_time_out_retry_one_winner(void) { run_race(race_finish_retry, word_of(BL_RUNNING, 3, 0)); }
 
 int main(void) {
-    watchdog(50);
     RUN(test_truth_table);
     RUN(test_late_attempt_cannot_finish);
     RUN(test_claim_cancel_expire_one_winner);

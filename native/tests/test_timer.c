@@ -183,7 +183,6 @@ static void test_each_leaves_once(void) {
 }
 
 int main(void) {
-    watchdog(50);
     RUN(test_against_a_list);
     RUN(test_equal_times_leave_in_order);
     RUN(test_no_memory);

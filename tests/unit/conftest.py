@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from tests.unit.rig import Rig
+from brokerless import BackgroundTasks, Engine
+from tests.unit.rig import SOON, Rig
 
 
 @pytest.fixture(autouse=True)
-def _threads_end(no_thread_leak: None) -> Iterator[None]:
-    yield
+def _threads_end(no_thread_leak: None) -> None:
+    return
 
 
 @pytest.fixture
@@ -34,3 +35,31 @@ def make_rig(_threads_end: None) -> Iterator[Callable[..., Rig]]:
     yield make
     for made in rigs:
         made.close()
+
+
+@pytest.fixture
+def make_tasks(_threads_end: None) -> Iterator[Callable[..., BackgroundTasks]]:
+    """BackgroundTasks with arguments; shut down at the end of the test."""
+    made: list[BackgroundTasks] = []
+
+    def make(workers: int | None = 2, **arguments: Any) -> BackgroundTasks:
+        made.append(BackgroundTasks(workers, **arguments))
+        return made[-1]
+
+    yield make
+    for tasks in made:
+        tasks.shutdown(timeout=SOON, cancel_pending=True)
+
+
+@pytest.fixture
+def tasks(make_tasks: Callable[..., BackgroundTasks]) -> BackgroundTasks:
+    """Two workers, everything else as it comes."""
+    return make_tasks()
+
+
+@pytest.fixture
+def engine(_threads_end: None) -> Iterator[Engine]:
+    """What the shims stand on, empty."""
+    made = Engine(name="test")
+    yield made
+    made.shut_down(True, SOON, True)

@@ -13,7 +13,6 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any
 
 from .figures import Histogram, Rate
@@ -63,7 +62,6 @@ class Base:
         self._c_timeout: float | None = None
         self._c_options: Any = None
         self._c_queue = 0
-        self._c_forked_pending = False
         self._c_empty()
         self._c_counters()
         _engines.add(self)
@@ -129,7 +127,7 @@ class Base:
         """Lane 0 was pushed and nobody was idle."""
 
     def _forked(self) -> None:
-        """First use in a forked child; the core is empty."""
+        """In a forked child, before any use; the core is empty."""
 
     # The clock.
 
@@ -151,14 +149,10 @@ class Base:
 
     # A forked child.
 
-    def _c_first_use(self) -> None:
-        self._c_forked_pending = False
-        self._forked()
-
     def _c_after_fork(self) -> None:
         self._c_empty()
         self._c_counters()
-        self._c_forked_pending = True
+        self._forked()
 
     # Queues and groups.
 
@@ -294,8 +288,10 @@ def _after_fork_in_child() -> None:
     local.worker = None
     local.task = None
     for engine in list(_engines):
-        with suppress(Exception):
+        try:
             engine._c_after_fork()
+        except BaseException:
+            logger.exception("%r cannot be used in this child process", engine)
 
 
 if hasattr(os, "register_at_fork"):

@@ -128,8 +128,6 @@ class Keeping(Ending):
 
     def drain(self, timeout: float | None = None) -> bool:
         """Until everything submitted is done, callbacks included; False when `timeout` passed before."""
-        if self._c_forked_pending:
-            self._c_first_use()
         end = None if timeout is None else time.monotonic() + timeout
         with self._c_lock:
             while self._c_outstanding:
@@ -153,6 +151,9 @@ class Keeping(Ending):
         with self._c_lock:
             self._c_stopping = True
             self._c_wake_all()
+
+    def reserve_memory(self, size: int) -> None:
+        """Nothing to do: Python's own allocator serves this core."""
 
     def discard(self) -> int:
         """Cancel everything that has not started; the count. Empties the lanes and the timers."""

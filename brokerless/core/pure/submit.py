@@ -90,8 +90,6 @@ class Submitting(Ending):
             raise ValueError(f"no lane {lane!r} in queue {queue.index}, it has {len(queue.lanes)}")
 
     def _c_ready_to_submit(self) -> None:
-        if self._c_forked_pending:
-            self._c_first_use()
         if self.closed:
             raise errors.closed("the engine is shut down")
         if not self._c_started:

@@ -30,8 +30,6 @@ _Expired = list["tuple[Task, list[Any] | None]"]
 
 class Working(Ending):
     def add_worker(self, group: int) -> int:
-        if self._c_forked_pending:
-            self._c_first_use()
         with self._c_lock:
             checkpoint()
             worker = self._c_new_worker(self._c_a_group(group))
@@ -247,8 +245,6 @@ class Working(Ending):
 
     def claim(self, queues: Sequence[int], timeout: float | None = 0) -> Task | None:
         """Take and claim one task; waits up to `timeout` seconds for one (None: until there is one)."""
-        if self._c_forked_pending:
-            self._c_first_use()
         wanted = [self._c_a_queue(index) for index in queues]
         deadline = None if timeout is None else time.monotonic() + timeout
         outer = local.worker
@@ -303,8 +299,6 @@ class Working(Ending):
 
     def run_until_empty(self, queues: Sequence[int] | None = None, max_tasks: int | None = None) -> int:
         """Run what waits in these queues (None: the default one) here until nothing does; the count of attempts."""
-        if self._c_forked_pending:
-            self._c_first_use()
         wanted = [self._c_a_queue(index) for index in ([self._c_queue] if queues is None else queues)]
         count = 0
         record = self._c_performer()

@@ -203,7 +203,7 @@ class Cores(RuleBasedStateMachine):
         for side in self.sides:
             side.engine.set_now(side.engine.now() + seconds)
         if fire:
-            self.both(lambda side: side.engine.fire_due() and None)
+            self.fire()
             self.both(lambda side: side.engine.age())
 
     @rule()

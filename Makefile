@@ -1,0 +1,71 @@
+# One entry point for people and CI. Everything is installed into the active virtual environment, else into .venv.
+VENV ?= $(if $(VIRTUAL_ENV),$(VIRTUAL_ENV),.venv)
+PYTHON ?= python3
+BIN := $(VENV)/bin
+PYTEST := $(BIN)/pytest -n 2 -q
+SOURCES := pyproject.toml CMakeLists.txt $(shell find brokerless compat native -name '*.py' -o -name '*.c' -o -name '*.h' 2>/dev/null)
+export PATH := $(abspath $(BIN)):$(PATH)
+
+.PHONY: demo test install dev native-test lint type packaging stress soak asan pythons bench full clean
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.brokerless: $(BIN)/python $(SOURCES)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check .
+	touch $@
+
+$(VENV)/.brokerless-dev: $(VENV)/.brokerless
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[test,lint]'
+	touch $@
+
+install: $(VENV)/.brokerless
+
+dev: $(VENV)/.brokerless-dev
+
+# The main job: a report on the files of a folder. make demo FOLDER=/some/folder
+demo: install
+	$(BIN)/python examples/file_report.py $(FOLDER)
+
+# The tests of every day: no services, at most three minutes on two cores.
+test: dev
+	BROKERLESS_CORE=native $(PYTEST) tests/unit tests/architecture
+	BROKERLESS_CORE=pure $(PYTEST) tests/unit --ignore tests/unit/native
+
+# The C core alone: plain, address and undefined-behaviour sanitizer, thread sanitizer.
+native-test: dev
+	native/tests/run.sh
+
+lint: dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+# Against the installed package: checkers do not see through editable hooks.
+type: dev
+	cd $(VENV) && $(abspath $(BIN))/mypy --config-file $(CURDIR)/pyproject.toml -p brokerless
+
+# What a wheel holds, and that it installs and works without a compiler.
+packaging: dev
+	$(BIN)/pytest -q tests/packaging
+
+stress: dev
+	$(BIN)/pytest -q -m stress tests/stress
+
+soak: dev
+	$(BIN)/pytest -q -m soak tests/stress -o timeout=0
+
+# The Python suite over an extension built with the address sanitizer.
+asan:
+	tools/asan.sh
+
+# The suite on every Python that is found (python3.10 and newer).
+pythons:
+	tools/pythons.sh
+
+bench: install
+	$(BIN)/python benchmarks/engine.py --json benchmarks/out/engine.json
+
+full: lint type test native-test packaging asan stress pythons
+
+clean:
+	rm -rf build dist .venv

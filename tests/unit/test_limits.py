@@ -1,0 +1,329 @@
+"""Time limits of tasks in threads: at the deadline the task fails, its thread is interrupted or replaced, and nobody
+else feels anything of it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from brokerless import (
+    BackgroundTasks,
+    SoftTimeLimitExceeded,
+    TaskExecutionError,
+    TaskOptions,
+    TaskStatus,
+    TimeLimitExceeded,
+    TimeLimitInterrupt,
+    current_task,
+)
+from tests.unit.rig import SOON, Gate, eventually
+
+
+def spin(seconds: float = SOON) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        pass
+
+
+def limit_of(handle: Any) -> BaseException:
+    with pytest.raises(TaskExecutionError) as caught:
+        handle.result(SOON)
+    assert caught.value.__cause__ is not None
+    return caught.value.__cause__
+
+
+def test_a_python_loop_is_ended_at_its_limit(make_tasks: Callable[..., BackgroundTasks]) -> None:
+    tasks = make_tasks(1)
+    seen: list[BaseException] = []
+
+    def loop() -> None:
+        try:
+            spin()
+        except BaseException as error:
+            seen.append(error)
+            raise
+
+    handle = tasks.add_task(loop, timeout_ms=50, max_retries=0)
+    error = limit_of(handle)
+    assert isinstance(error, TimeLimitExceeded) and isinstance(error, TimeoutError)
+    assert "0.05" in str(error)
+    assert tasks.add_task(abs, -1).result(SOON) == 1
+    assert isinstance(seen[0], TimeLimitInterrupt)
+    stats = tasks.get_stats()
+    assert (stats.timed_out_tasks, stats.stuck_workers, stats.total_workers) == (1, 0, 1)
+    assert handle.status is TaskStatus.FAILED
+
+
+def test_thirty_seconds_by_default_and_none_for_no_limit(tasks: BackgroundTasks) -> None:
+    assert tasks.add_task(abs, -1).timeout == 30.0
+    assert tasks.add_task(abs, -1, timeout_ms=None).timeout is None
+    assert tasks.add_task(abs, -1, timeout_ms=1500).timeout == 1.5
+
+
+def test_a_timed_out_attempt_is_retried_when_its_thread_has_left(make_tasks: Callable[..., BackgroundTasks]) -> None:
+    tasks = make_tasks(2)
+    running: list[int] = []
+    most: list[int] = []
+    attempts: list[int] = []
+
+    def slow_once() -> str:
+        task = current_task()
+        assert task is not None
+        attempts.append(task.attempt)
+        running.append(1)
+        most.append(len(running))
+        try:
+            if len(attempts) == 1:
+                spin()
+        finally:
+            running.pop()
+        return "second"
+
+    handle = tasks.add_task(slow_once, timeout_ms=50)
+    assert handle.result(SOON) == "second"
+    assert attempts == [1, 2] and handle.attempts == 2 and max(most) == 1
+    assert isinstance(handle.errors[0], TimeLimitExceeded)
+
+
+def stuck(tasks: BackgroundTasks, **options: Any) -> tuple[Any, Gate, Any]:
+    """A task whose thread stays in a C call beyond its limit and the grace time."""
+    tasks.limits.grace = 0.05
+    gate = Gate()
+    lock = threading.Lock()
+    lock.acquire()
+    calls: list[int] = []
+
+    def blocked() -> str:
+        calls.append(1)
+        if len(calls) == 1:
+            gate.entered.set()
+            lock.acquire()
+        return f"late value of call {len(calls)}"
+
+    handle = tasks.add_task(blocked, timeout_ms=30, **options)
+    gate.wait()
+    return handle, gate, lock
+
+
+def test_a_stuck_thread_is_counted_and_replaced(make_tasks: Callable[..., BackgroundTasks]) -> None:
+    tasks = make_tasks(1)
+    handle, _, lock = stuck(tasks, max_retries=0)
+    assert isinstance(limit_of(handle), TimeLimitExceeded)
+    eventually(lambda: tasks.get_stats().stuck_workers == 1)
+    assert tasks.get_stats().total_workers == 1
+    assert tasks.add_task(abs, -1).result(SOON) == 1, "the replacement works"
+    lock.release()
+    eventually(lambda: tasks.get_stats().stuck_workers == 0)
+    assert handle.status is TaskStatus.FAILED and isinstance(handle.get_error(), TimeLimitExceeded)
+    stats = tasks.get_stats()
+    assert (stats.failed_tasks, stats.completed_tasks, stats.total_workers) == (1, 1, 1)
+
+
+def test_time_sleep_is_such_a_call(make_tasks: Callable[..., BackgroundTasks]) -> None:
+    tasks = make_tasks(1)
+    tasks.limits.grace = 0.05
+    handle = tasks.add_task(time.sleep, 1.0, timeout_ms=30, max_retries=0)
+    assert isinstance(limit_of(handle), TimeLimitExceeded)
+    eventually(lambda: tasks.get_stats().stuck_workers == 1)
+    assert tasks.add_task(abs, -1).result(0.5) == 1
+    eventually(lambda: tasks.get_stats().stuck_workers == 0)
+
+
+def test_a_stuck_attempt_is_not_retried(make_tasks: Callable[..., BackgroundTasks]) -> None:
+    tasks = make_tasks(1)
+    handle, _, lock = stuck(tasks, max_retries=5)
+    assert isinstance(limit_of(handle), TimeLimitExceeded)
+    assert handle.attempts == 1
+    lock.release()
+    assert tasks.drain(SOON)
+    assert handle.status is TaskStatus.FAILED
+
+
+def test_unless_asked_for(make_tasks: Callable[..., BackgroundTasks]) -> None:
+    tasks = make_tasks(1)
+    handle, _, lock = stuck(tasks, max_retries=5, retry_stuck=True)
+    assert handle.result(SOON) == "late value of call 2"
+    lock.release()
+    eventually(lambda: tasks.get_stats().stuck_workers == 0)
+    assert handle.result(0) == "late value of call 2"
+    assert isinstance(handle.errors[0], TimeLimitExceeded)
+
+
+def test_every_worker_stuck_and_work_goes_on(make_tasks: Callable[..., BackgroundTasks]) -> None:
+    tasks = make_tasks(2)
+    tasks.limits.grace = 0.02
+    release = threading.Event()
+    handles = [tasks.add_task(release.wait, SOON, timeout_ms=20, max_retries=0) for _ in range(6)]
+    for handle in handles:
+        assert isinstance(limit_of(handle), TimeLimitExceeded)
+    assert tasks.add_task(abs, -1).result(SOON) == 1
+    release.set()
+    eventually(lambda: tasks.get_stats().stuck_workers == 0)
+    assert tasks.get_stats().total_workers == 2
+
+
+def test_the_interrupt_never_reaches_the_next_task(make_tasks: Callable[..., BackgroundTasks]) -> None:
+    """Tasks that end just around their limit, with bystanders between them on the same worker."""
+    tasks = make_tasks(1, queue_size=None, result_max=None)
+
+    def around(limit: float) -> None:
+        spin(limit * 0.97)
+
+    pairs = []
+    for _ in range(60):
+        pairs.append((tasks.add_task(around, 0.004, timeout_ms=4, max_retries=0), tasks.add_task(spin, 0.0005)))
+    assert tasks.drain(SOON)
+    for timed, bystander in pairs:
+        assert bystander.status is TaskStatus.COMPLETED, bystander.get_error()
+        if timed.status is not TaskStatus.COMPLETED:
+            assert isinstance(timed.get_error(), TimeLimitExceeded)
+
+
+class Recording(logging.Handler):
+    """A handler that takes its time and notes when it is torn."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.torn: list[BaseException] = []
+        self.emitted = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            spin(0.004)
+            self.emitted += 1
+        except BaseException as error:
+            self.torn.append(error)
+            raise
+
+
+def test_the_interrupt_never_lands_in_logging(make_tasks: Callable[..., BackgroundTasks]) -> None:
+    tasks = make_tasks(1)
+    logger = logging.getLogger("tests.unit.limits")
+    logger.propagate = False
+    handler = Recording()
+    logger.addHandler(handler)
+    logger.addHandler(logging.NullHandler())
+
+    def chatty() -> None:
+        deadline = time.monotonic() + SOON
+        while time.monotonic() < deadline:
+            logger.warning("a line")
+            spin(0.002)
+
+    try:
+        for _ in range(5):
+            handle = tasks.add_task(chatty, timeout_ms=30, max_retries=0)
+            assert isinstance(limit_of(handle), TimeLimitExceeded)
+            assert tasks.add_task(abs, -1).result(SOON) == 1
+    finally:
+        logger.removeHandler(handler)
+    assert handler.emitted >= 5 and handler.torn == []
+
+
+def test_the_interrupt_never_lands_in_a_callback(make_tasks: Callable[..., BackgroundTasks]) -> None:
+    tasks = make_tasks(1)
+    seen: list[Any] = []
+
+    def long_callback(_: Any) -> None:
+        spin(0.1)
+        seen.append("whole")
+
+    gate = Gate()
+    handle = tasks.add_task(gate, timeout_ms=60_000)
+    gate.wait()
+    handle.on_success(long_callback)
+    gate.open()
+    eventually(lambda: handle.done())
+    handle.cancel(interrupt=True)
+    assert tasks.drain(SOON)
+    assert seen == ["whole"]
+
+
+def test_soft_limit_then_hard_limit(engine: Any) -> None:
+    queue = engine.queue("limited", lanes=1)
+    engine.pool("workers", [queue], workers=1)
+    seen: list[str] = []
+
+    def cleaning() -> str:
+        try:
+            spin()
+        except SoftTimeLimitExceeded:
+            seen.append("soft")
+        return "cleaned up"
+
+    handle = queue.submit(cleaning, soft_timeout=0.03, timeout=SOON)
+    assert handle.result(SOON) == "cleaned up" and seen == ["soft"]
+
+    def stubborn() -> None:
+        try:
+            spin()
+        except SoftTimeLimitExceeded:
+            seen.append("ignored")
+            spin()
+
+    handle = queue.submit(stubborn, soft_timeout=0.03, timeout=0.09)
+    error = limit_of(handle)
+    assert isinstance(error, TimeLimitExceeded) and seen == ["soft", "ignored"]
+
+
+def test_limits_with_exceptions_of_the_callers_choice(engine: Any) -> None:
+    class Soft(Exception):
+        pass
+
+    class Hard(Exception):
+        pass
+
+    queue = engine.queue("limited", lanes=1)
+    engine.pool("workers", [queue], workers=1)
+    assert isinstance(limit_of(queue.submit(spin, soft_timeout=0.03, soft_exception=Soft)), Soft)
+    error = limit_of(queue.submit(spin, timeout=0.03, hard_exception=lambda limit: Hard(limit)))
+    assert isinstance(error, Hard) and error.args == (0.03,)
+
+
+def test_without_limits_nothing_is_limited(engine: Any) -> None:
+    queue = engine.queue("plain", lanes=1)
+    engine.pool("workers", [queue], workers=1)
+    handle = queue.submit(spin, (0.05,))
+    assert handle.timeout is None and handle.options is None
+    assert handle.result(SOON) is None
+
+
+def test_limits_hold_on_the_calling_thread_too(engine: Any) -> None:
+    queue = engine.queue("manual", lanes=1)
+    handle = queue.submit(spin, timeout=0.05)
+    assert engine.run_until_empty([queue]) == 1
+    assert isinstance(limit_of(handle), TimeLimitExceeded)
+
+
+def test_equal_options_are_one_object() -> None:
+    assert TaskOptions(timeout=5.0) == TaskOptions(timeout=5.0)
+    assert TaskOptions(timeout=5.0, soft_timeout=2.0).first_deadline == 2.0
+    assert TaskOptions(timeout=5.0).first_deadline == 5.0
+
+
+def test_is_cancelled_tells_a_task_that_its_limit_has_passed(make_tasks: Callable[..., BackgroundTasks]) -> None:
+    tasks = make_tasks(1)
+    seen: list[bool] = []
+
+    def polling() -> None:
+        task = current_task()
+        assert task is not None
+        deadline = time.monotonic() + SOON
+        while time.monotonic() < deadline:
+            try:
+                while not task.is_cancelled():
+                    pass
+            except BaseException:
+                continue
+            seen.append(True)
+            return
+
+    handle = tasks.add_task(polling, timeout_ms=30, max_retries=0)
+    assert isinstance(limit_of(handle), TimeLimitExceeded)
+    assert tasks.add_task(abs, -1).result(SOON) == 1
+    assert seen == [True]
