@@ -95,22 +95,23 @@ class Pool:
 
     def _spawn(self, count: int) -> None:
         for _ in range(count):
+            # The lock is held until the thread runs: whoever stops the pool meanwhile then finds it, and can join it.
             with self._lock:
+                if not self.started:
+                    return
                 worker = self.engine.add_worker(self.group)
                 self._numbers += 1
                 thread = threading.Thread(
                     target=self._main, args=(worker,), daemon=True, name=f"brokerless-{self.name}-{self._numbers}"
                 )
+                try:
+                    thread.start()
+                except RuntimeError as error:
+                    self.engine.stop_worker(worker)
+                    self.engine.work(worker)  # returns at once and frees the worker's number
+                    log.error("pool %s: cannot start a worker thread: %s", self.name, error)
+                    return
                 self._threads[worker] = thread
-            try:
-                thread.start()
-            except RuntimeError as error:
-                with self._lock:
-                    self._threads.pop(worker, None)
-                self.engine.stop_worker(worker)
-                self.engine.work(worker)  # returns at once and frees the worker's number
-                log.error("pool %s: cannot start a worker thread: %s", self.name, error)
-                return
 
     def _main(self, worker: int) -> None:
         _here.pool = self

@@ -1,0 +1,27 @@
+"""Fixtures of the stress tests, and their marker: every test in this folder is a stress test."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.stress)
+            item.add_marker(pytest.mark.timeout(300))
+
+
+@pytest.fixture(params=[5e-3, 1e-5], ids=["slow switching", "fast switching"])
+def switching(request: pytest.FixtureRequest, no_thread_leak: None) -> Iterator[float]:
+    """How often threads change places."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(request.param)
+    yield request.param
+    sys.setswitchinterval(before)
