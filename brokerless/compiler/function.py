@@ -10,7 +10,7 @@ import inspect
 import threading
 import time
 from collections.abc import Callable
-from types import FunctionType
+from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
 from . import types
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from .variant import Variant
 
 _SAMPLES = 8
+# Called with the code of each native caller: its frame is what a thread shows while compiled code runs.
+frame_hooks: list[Callable[[CodeType], None]] = []
 _MAX_INVALIDATIONS = 8
 
 
@@ -153,6 +155,12 @@ class CompiledFunction:
         if self.invalidations > _MAX_INVALIDATIONS:
             self.verdict = Verdict(False, "a constant or a callee of it is bound to something else again and again")
 
+    @property
+    def __code__(self) -> CodeType:
+        """The function's own: what looks for the task's frames on a stack compares with it."""
+        code: CodeType = self._func.__code__
+        return code
+
     def adopt(self, signature: Signature, variant: Variant | str) -> None:
         """The outcome of a request: a variant, or the reason why there is none."""
         with self._lock:
@@ -161,6 +169,8 @@ class CompiledFunction:
                 self.refused[signature] = variant
             else:
                 self.variants[signature] = variant
+                for hook in frame_hooks:
+                    hook(variant.call.__code__)
 
     def all_variants(self) -> list[Variant]:
         with self._lock:

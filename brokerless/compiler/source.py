@@ -176,7 +176,12 @@ def _same(one: CodeType, two: CodeType) -> bool:
 
 def _constants(code: CodeType) -> list[str]:
     # repr tells 1 from 1.0 and True, and 0.0 from -0.0; equality does not. Code objects differ by address only.
-    return [
-        value.co_name if isinstance(value, CodeType) else f"{type(value).__name__} {value!r}"
-        for value in code.co_consts
-    ]
+    return [_shown(value) for value in code.co_consts]
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, CodeType):
+        return value.co_name
+    # Before 3.11 the qualified name of an inner function is a constant, and holds the name of what is around it.
+    inner = isinstance(value, str) and "<locals>" in value
+    return "a qualified name" if inner else f"{type(value).__name__} {value!r}"

@@ -15,16 +15,16 @@ import typing
 import weakref
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from types import FunctionType
+from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from . import types
-from .analyse import analyse
+from .analyse import analyse, has_work
 from .bridge import bridge
 from .build import Builder, refusal
 from .cache import Cache
 from .errors import BuildError, CompilationError, Refused, Verdict
-from .function import CompiledFunction
+from .function import CompiledFunction, frame_hooks
 from .info import CompilationInfo
 from .program import describe_entry
 from .source import unwrap
@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("brokerless.compiler")
 
-_IDLE_SECONDS = 1.0
+_IDLE_SECONDS = 0.25
+_MOST_LOOKED = 10_000
 _MEASURE_BELOW = 0.0005
 STRAIGHT_LINE = "it has no loop and no recursion: as a single call it is not faster than Python"
 
@@ -64,6 +65,7 @@ class TaskCompiler:
         self._max_variants = max_variants
         self._functions: weakref.WeakKeyDictionary[FunctionType, CompiledFunction] = weakref.WeakKeyDictionary()
         self._verdicts: weakref.WeakKeyDictionary[FunctionType, Verdict] = weakref.WeakKeyDictionary()
+        self._looked: dict[int, tuple[CodeType, bool]] = {}
         self._forget_thread()
         _compilers.add(self)
 
@@ -71,6 +73,7 @@ class TaskCompiler:
         self._lock = threading.RLock()
         self._jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
+        self._looked.clear()
         for function in list(self._functions.values()):
             function.pending.clear()
 
@@ -135,6 +138,45 @@ class TaskCompiler:
             self.request(function, signature)
             if function.mode == "require" and signature in function.refused:
                 raise CompilationError(f"{plain.__qualname__} cannot be compiled: {function.refused[signature]}")
+
+    def look(self, func: FunctionType) -> CompiledFunction | bool:
+        """What a task without a wish gets: the compiled form once it is known that it pays, False when it does not,
+        True while that is being found out in the background. Only for functions at the top of their module."""
+        found = self._functions.get(func)
+        if found is not None:
+            return found
+        code = func.__code__
+        state = self._looked.get(id(code))
+        if state is not None and state[0] is code:
+            return state[1]
+        if code.co_freevars or "<" in func.__qualname__ or self.builder.missing() is not None:
+            self._note(code, False)
+            return False
+        self._note(code, True)
+        self._later(lambda: self._look(func))
+        return True
+
+    def _note(self, code: CodeType, looking: bool) -> None:
+        with self._lock:
+            if len(self._looked) >= _MOST_LOOKED:
+                self._looked.clear()
+            self._looked[id(code)] = (code, looking)
+
+    def _look(self, func: FunctionType) -> None:
+        verdict = analyse(func)
+        if verdict.can_compile and has_work(func):
+            self.compile(func, None)
+        elif not verdict.can_compile:
+            self._verdicts[func] = verdict
+        self._note(func.__code__, False)
+
+    def mark_frames(self, hook: Callable[[CodeType], None]) -> None:
+        """`hook` gets the code of each Python function that calls native code, those made so far too."""
+        if hook not in frame_hooks:
+            frame_hooks.append(hook)
+            for function in list(self._functions.values()):
+                for variant in function.all_variants():
+                    hook(variant.call.__code__)
 
     def request(self, function: CompiledFunction, signature: Signature) -> None:
         """A signature without a variant was called: build now, or in the background, or note why not."""
