@@ -48,9 +48,14 @@ class Compilation:
         if self._compiler is None:
             from .compiler import default_compiler
 
-            self._compiler = default_compiler()
-            self._compiler.mark_frames(_interruptible)
+            self.use(default_compiler())
+        assert self._compiler is not None
         return self._compiler
+
+    def use(self, compiler: TaskCompiler) -> None:
+        """Another compiler than the process's own, with a cache of its own for instance."""
+        compiler.mark_frames(_interruptible)
+        self._compiler = compiler
 
     def form(self, func: Callable[..., Any], mode: bool | str | None) -> Callable[..., Any]:
         """The callable that a task runs: `func`, or its compiled form.

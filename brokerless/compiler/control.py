@@ -101,7 +101,12 @@ class Watcher:
                     heapq.heapify(self._deadlines)
                 if control.error is error:
                     control.error = None
-                    control.record.word = RUN
+                    self.clear(control)
+
+    def clear(self, control: Control) -> None:
+        """After a stop. Where the ticker sleeps, the request that wakes it again has to be put back."""
+        with self._wake:
+            control.record.word = YIELD if control is self._main and not self._ticking else RUN
 
     def resume_ticking(self) -> None:
         with self._wake:
@@ -202,7 +207,7 @@ def stopped() -> bool:
     for _ in range(3):
         pass  # a backward jump is where the interpreter raises an asynchronous exception
     error, control.error = control.error, None
-    control.record.word = RUN
+    watcher.clear(control)
     if error is not None:
         raise error
     return True

@@ -172,6 +172,7 @@ def test_a_failed_build_leaves_nothing(folder: Path) -> None:
 PROCESS = """
 import sys
 from pathlib import Path
+sys.path.append(sys.argv[2])
 from brokerless.compiler.build import Builder
 from brokerless.compiler.cache import Cache
 from brokerless.compiler.types import INT
@@ -182,10 +183,9 @@ print(Builder(Cache(Path(sys.argv[1]))).variant(samples.collatz, (INT,)).call(30
 
 
 def test_several_processes_at_once(folder: Path) -> None:
-    command = [sys.executable, "-c", PROCESS, str(folder)]
-    root = Path(__file__).parents[3]
+    command = [sys.executable, "-c", PROCESS, str(folder), str(Path(__file__).parents[3])]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    running = [subprocess.Popen(command, cwd=root, text=True, **pipes) for _ in range(4)]  # type: ignore[call-overload]
+    running = [subprocess.Popen(command, cwd=folder.parents[1], text=True, **pipes) for _ in range(4)]  # type: ignore[call-overload]
     for process in running:
         process.stdin.write("go\n")
         process.stdin.flush()

@@ -115,7 +115,7 @@ def test_other_threads_run_while_compiled_code_runs(forever: Variant) -> None:
 
 CTRL_C = """
 import os, signal, sys, threading
-from pathlib import Path
+sys.path.append(sys.argv[2])
 from brokerless.compiler import TaskCompiler
 from tests.unit.compiler import samples
 forever = TaskCompiler(cache_dir=sys.argv[1]).compile(samples.forever)
@@ -145,9 +145,8 @@ except TimeoutError:
 
 
 def test_signal_handlers_run_during_a_native_call_of_the_main_thread(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", CTRL_C, str(tmp_path / "cache")]
-    root = Path(__file__).parents[3]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=50, check=False)
+    command = [sys.executable, "-c", CTRL_C, str(tmp_path / "cache"), str(Path(__file__).parents[3])]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=50, check=False)
     assert done.stdout.split() == ["ready", "interrupted", "1"], done.stderr
     assert "Traceback" not in done.stderr
 
