@@ -1,4 +1,4 @@
-"""What every test may use: a time limit per test, a check for threads that a test left behind, the choice of core.
+"""What every test may use: a check for threads that a test left behind.
 
 `BROKERLESS_CORE=pure` or `native` says which core the whole run uses (the Makefile runs the unit tests over both).
 No fixture here imports the package, so that suites which need other set-ups can share this file.
@@ -11,21 +11,6 @@ import time
 from collections.abc import Iterator
 
 import pytest
-
-TEST_SECONDS = 60
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "stress: random schedules and many threads; run with `make stress`")
-    config.addinivalue_line("markers", "soak: millions of tasks; run with `make soak`")
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if not config.pluginmanager.hasplugin("timeout"):
-        return
-    for item in items:
-        if item.get_closest_marker("timeout") is None:
-            item.add_marker(pytest.mark.timeout(TEST_SECONDS))
 
 
 def left_behind(before: set[threading.Thread], patience: float = 5.0) -> list[threading.Thread]:

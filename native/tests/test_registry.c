@@ -97,6 +97,39 @@ static void test_memory_follows_what_is_kept(void) {
     free(slots);
 }
 
+/* Ids that were skipped never needed a chunk; ids that are gone must not need one any more. */
+static void test_chunks_are_given_back(void) {
+    enum { LAST = 4095 }; /* the last of a chunk at all sizes; 0 is never given out */
+    bl_registry *used = bl_registry_new();
+    bl_registry *skipped = bl_registry_new();
+    bl_slot *slots = make_slots(LAST);
+    for (size_t i = 0; i < LAST; i++) {
+        CHECK(bl_registry_put(used, &slots[i]) == BL_OK);
+    }
+    for (size_t i = 0; i < LAST; i++) {
+        CHECK(bl_registry_remove(used, &slots[i]));
+    }
+    size_t afterwards = bl_registry_bytes(used);
+    for (uint64_t id = 1; id <= LAST; id++) {
+        bl_registry_skip(skipped, id);
+    }
+    size_t least = bl_registry_bytes(skipped);
+    bl_registry_free(used);
+    bl_registry_free(skipped);
+    CHECK(bl_mem_in_use() == 0);
+#ifdef BL_TINY
+    CHECK(afterwards > least); /* nodes that were in use at one time are kept for reuse */
+    used = bl_registry_new();
+    for (size_t i = 0; i < LAST; i++) {
+        CHECK(bl_registry_put(used, &slots[i]) == BL_OK && bl_registry_remove(used, &slots[i]));
+    }
+    afterwards = bl_registry_bytes(used);
+    bl_registry_free(used);
+#endif
+    CHECK(afterwards == least);
+    free(slots);
+}
+
 static void test_far_apart_ids(void) {
     static const uint64_t ids[] = {1, 1023, 1024, 1025, 4095, 65535, 200000, 262143};
     bl_slot slots[8] = {{.id = 0}};
@@ -261,6 +294,7 @@ static void test_one_remover_wins(void) {
 int main(void) {
     RUN(test_put_find_remove_walk);
     RUN(test_memory_follows_what_is_kept);
+    RUN(test_chunks_are_given_back);
     RUN(test_far_apart_ids);
     RUN(test_no_memory);
     RUN(test_walk_and_find_beside_churn);

@@ -28,7 +28,7 @@ def test_tasks_around_their_limit(switching: float) -> None:
             ended.append("x")
 
     handles = []
-    for _ in range(400):
+    for _ in range(1000):
         limit = dice.uniform(1, 6)
         handle = tasks.add_task(
             spin, limit / 1000 * dice.uniform(0.7, 1.3), timeout_ms=limit, max_retries=dice.randint(0, 1)
@@ -38,8 +38,8 @@ def test_tasks_around_their_limit(switching: float) -> None:
         handles.append(tasks.add_task(abs, -1).on_success(note))
         if dice.random() < 0.2:
             handle.cancel(interrupt=dice.random() < 0.5)
-    assert tasks.drain(120)
-    assert len(ended) == len(handles) == 800
+    assert tasks.drain(200)
+    assert len(ended) == len(handles) == 2000
     for handle in handles[1::2]:
         assert handle.status is TaskStatus.COMPLETED
     eventually(lambda: tasks.get_stats().stuck_workers == 0)

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, settings
 
 pytest.importorskip("brokerless.native._engine", reason="the compiled core is not there")
 
-from tests.unit.core.test_model import Cores  # noqa: E402
+from tests.unit.core.test_model import Cores
 
 TestCores = Cores.TestCase
 TestCores.settings = settings(

@@ -40,7 +40,7 @@ def in_threads(*mains: Any) -> None:
 
 @pytest.mark.parametrize("ring_size", [1, 2, 8])
 def test_each_item_once_and_in_its_producers_order(switching: float, ring_size: int) -> None:
-    producers, each = 4, 3000
+    producers, each = 4, 10_000
     with Rig(ring_size=ring_size) as rig:
         logs: dict[int, list[tuple[int, int, int]]] = {}
 
@@ -64,7 +64,7 @@ def test_each_item_once_and_in_its_producers_order(switching: float, ring_size: 
             last[producer, lane] = number
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(10))
 def test_everything_at_once(switching: float, seed: int) -> None:
     """Submits, batches, cancels, delays, expiry, pauses, subscriptions, workers that come and go."""
     with Rig(ring_size=2, result_max=50) as rig:
@@ -151,8 +151,10 @@ def test_everything_at_once(switching: float, seed: int) -> None:
             assert ends[task.id] == 1, task
         assert all(task.state == core.CANCELLED for task in withdrawn)
         totals = engine.totals()
-        assert totals["completed"] == states[core.COMPLETED] and totals["cancelled"] == states[core.CANCELLED]
-        assert totals["submitted"] == len(everything) and totals["scheduled"] == 0
+        assert totals["completed"] == states[core.COMPLETED]
+        assert totals["cancelled"] == states[core.CANCELLED]
+        assert totals["submitted"] == len(everything)
+        assert totals["scheduled"] == 0
         assert engine.queued(rig.queue) == engine.queued(other) == 0
 
 
@@ -160,7 +162,7 @@ def test_no_wake_up_is_lost(switching: float) -> None:
     """One task at a time: each push meets a worker that is just falling asleep."""
     with Rig(ring_size=1) as rig:
         rig.start(2)
-        for n in range(15_000):
+        for n in range(60_000):
             assert rig.engine.enqueue(abs, (n,), queue=rig.queue, keep=False).wait(SOON), f"round {n} hangs"
 
 
@@ -235,7 +237,7 @@ def test_engines_come_and_go(no_thread_leak: None) -> None:
     from brokerless import BackgroundTasks
 
     dice = random.Random(7)
-    for _ in range(60):
+    for _ in range(150):
         tasks = BackgroundTasks(dice.randint(1, 3), queue_size=None)
         handles = [tasks.add_task(abs, -n, delay_ms=dice.choice([0, 0, 1])) for n in range(dice.randint(0, 200))]
         how = dice.choice([{}, {"cancel_pending": True}, {"wait_for_completion": False}, {"timeout": 0.001}])

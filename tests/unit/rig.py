@@ -108,6 +108,14 @@ class Gate:
         self.release.set()
 
 
+def spin(seconds: float = SOON) -> None:
+    """Python code for so long. In a function of its own, because some Pythons leave the backward jump of an empty loop
+    out of the surrounding `try`, and an interrupt that lands there passes it by."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        pass
+
+
 def eventually(condition: Callable[[], Any], what: str = "", within: float = SOON) -> Any:
     """Look again and again, for conditions that nothing announces."""
     deadline = time.monotonic() + within

@@ -24,7 +24,8 @@ def test_all_run_on_one_loop_in_one_thread(tasks: BackgroundTasks) -> None:
     places = {tasks.add_task(where).result(SOON) for _ in range(5)}
     assert len(places) == 1
     [(thread, _)] = places
-    assert thread is not threading.current_thread() and thread.name.startswith("brokerless-")
+    assert thread is not threading.current_thread()
+    assert thread.name.startswith("brokerless-")
     assert thread.daemon
 
 
@@ -80,7 +81,8 @@ def test_failure_and_retry(tasks: BackgroundTasks) -> None:
 
     handle = tasks.add_task(fail_once)
     assert handle.result(SOON) == "second"
-    assert attempts == [1, 2] and handle.attempts == 2
+    assert attempts == [1, 2]
+    assert handle.attempts == 2
     bad = tasks.add_task(fail_forever, max_retries=0)
     with pytest.raises(TaskExecutionError) as caught:
         bad.result(SOON)
@@ -166,7 +168,8 @@ def test_context_variables_and_current_task(tasks: BackgroundTasks) -> None:
 
     handle = contextvars.copy_context().run(submit)
     assert handle.result(SOON) == ("submitter", handle.task_id)
-    assert handle.logs == ["a line"] and handle.progress.current == 1
+    assert handle.logs == ["a line"]
+    assert handle.progress.current == 1
 
 
 def test_cancelled_before_its_start(make_tasks: Callable[..., BackgroundTasks]) -> None:
@@ -175,7 +178,8 @@ def test_cancelled_before_its_start(make_tasks: Callable[..., BackgroundTasks]) 
     handle = tasks.add_task(where)
     assert handle.cancel()
     tasks.resume()
-    assert tasks.drain(SOON) and handle.status is TaskStatus.CANCELLED
+    assert tasks.drain(SOON)
+    assert handle.status is TaskStatus.CANCELLED
 
 
 def test_kinds_of_coroutine_functions(tasks: BackgroundTasks) -> None:

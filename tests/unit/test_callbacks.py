@@ -24,7 +24,9 @@ def test_success_callbacks_get_the_value_on_the_finishing_worker(tasks: Backgrou
     handle.on_success(lambda value: seen.append("second")).on_error(lambda error: seen.append(error))
     gate.open()
     assert tasks.drain(SOON)
-    assert len(seen) == 2 and seen[0][0] is seen[0][1] and seen[1] == "second"
+    assert len(seen) == 2
+    assert seen[0][0] is seen[0][1]
+    assert seen[1] == "second"
 
 
 def test_error_callbacks_get_the_exception_once_retries_are_used_up(tasks: BackgroundTasks) -> None:
@@ -43,7 +45,8 @@ def test_cancelled_tasks_call_on_error_with_the_cancellation(tasks: BackgroundTa
     handle = tasks.add_task(abs, -1, delay_ms=60_000)
     handle.on_error(seen.append).on_success(seen.append)
     handle.cancel()
-    assert len(seen) == 1 and isinstance(seen[0], TaskCancelledError)
+    assert len(seen) == 1
+    assert isinstance(seen[0], TaskCancelledError)
 
 
 def test_added_late_they_run_at_once_in_the_caller(tasks: BackgroundTasks) -> None:
@@ -81,9 +84,11 @@ def test_a_failing_callback_is_logged_and_harms_nobody(
         gate.open()
         assert tasks.drain(SOON)
         handle.on_success(broken)
-    assert seen == [5] and handle.result(0) == 5
+    assert seen == [5]
+    assert handle.result(0) == 5
     records = [record for record in caplog.records if handle.task_id in record.getMessage()]
-    assert len(records) == 2 and all(record.name.startswith("brokerless") for record in records)
+    assert len(records) == 2
+    assert all(record.name.startswith("brokerless") for record in records)
     assert tasks.add_task(abs, -1).result(SOON) == 1
 
 

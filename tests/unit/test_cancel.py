@@ -18,7 +18,7 @@ from brokerless import (
     TaskStatus,
     current_task,
 )
-from tests.unit.rig import SOON, Gate, eventually
+from tests.unit.rig import SOON, Gate, eventually, spin
 
 
 def test_cancelled_before_the_start_it_never_runs(make_tasks: Callable[..., BackgroundTasks]) -> None:
@@ -42,7 +42,8 @@ def test_a_running_task_is_asked(tasks: BackgroundTasks) -> None:
 
     def cooperative() -> str:
         task = current_task()
-        assert task is not None and not task.is_cancelled()
+        assert task is not None
+        assert not task.is_cancelled()
         entered.set()
         deadline = time.monotonic() + SOON
         while not task.is_cancelled() and time.monotonic() < deadline:
@@ -95,9 +96,7 @@ def test_interrupting_a_running_task(tasks: BackgroundTasks) -> None:
     def loop() -> None:
         try:
             entered.set()
-            deadline = time.monotonic() + SOON
-            while time.monotonic() < deadline:
-                pass
+            spin()
         finally:
             cleaned.set()
 
@@ -117,9 +116,7 @@ def test_except_exception_does_not_swallow_the_interrupt(tasks: BackgroundTasks)
     def stubborn() -> str:
         try:
             entered.set()
-            deadline = time.monotonic() + SOON
-            while time.monotonic() < deadline:
-                pass
+            spin()
         except Exception:
             return "swallowed"
         return "ran out"
@@ -137,9 +134,7 @@ def test_a_task_may_survive_its_interrupt(tasks: BackgroundTasks) -> None:
     def survivor() -> str:
         try:
             entered.set()
-            deadline = time.monotonic() + SOON
-            while time.monotonic() < deadline:
-                pass
+            spin()
         except CancelInterrupt:
             return "survived"
         return "ran out"

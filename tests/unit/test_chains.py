@@ -128,9 +128,11 @@ def test_cancelling_a_chain(make_tasks: Callable[..., BackgroundTasks]) -> None:
     ran: list[Any] = []
     chain = tasks.chain_tasks([{"func": abs, "args": (-1,), "delay_ms": 60_000}, ran.append])
     assert chain.cancel()
-    assert chain.status is TaskStatus.CANCELLED and chain.children[0].status is TaskStatus.CANCELLED
+    assert chain.status is TaskStatus.CANCELLED
+    assert chain.children[0].status is TaskStatus.CANCELLED
     assert not chain.cancel()
-    assert tasks.drain(SOON) and ran == []
+    assert tasks.drain(SOON)
+    assert ran == []
 
 
 def test_retry_of_a_failed_chain_runs_all_of_it_again(tasks: BackgroundTasks) -> None:

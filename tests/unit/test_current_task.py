@@ -45,7 +45,9 @@ def test_progress_is_visible_while_it_runs(tasks: BackgroundTasks) -> None:
 
     handle = tasks.add_task(work)
     gate.wait()
-    assert handle.progress is not None and handle.progress.current == 3 and handle.progress.percent is None
+    assert handle.progress is not None
+    assert handle.progress.current == 3
+    assert handle.progress.percent is None
     gate.open()
     assert handle.result(SOON) is None
 

@@ -35,15 +35,25 @@ def test_a_handle_before_during_and_after(tasks: BackgroundTasks) -> None:
     assert isinstance(handle, TaskResult)
     gate.wait()
     assert handle.status is TaskStatus.RUNNING
-    assert not handle.done() and not handle.is_complete() and not handle.is_successful() and not handle.is_failed()
-    assert handle.get_result() is None and handle.get_error() is None
-    assert handle.completed_at is None and handle.execution_time_ms is None
+    assert not handle.done()
+    assert not handle.is_complete()
+    assert not handle.is_successful()
+    assert not handle.is_failed()
+    assert handle.get_result() is None
+    assert handle.get_error() is None
+    assert handle.completed_at is None
+    assert handle.execution_time_ms is None
     gate.open()
     assert handle.wait(SOON) == "value"
-    assert handle.done() and handle.is_complete() and handle.is_successful() and not handle.is_failed()
+    assert handle.done()
+    assert handle.is_complete()
+    assert handle.is_successful()
+    assert not handle.is_failed()
     assert before - 1 <= handle.created_at <= handle.started_at <= handle.completed_at <= time.time() + 1
     assert handle.execution_time_ms >= 0.0
-    assert handle.attempts == 1 and handle.errors == [] and handle.retry_of is None
+    assert handle.attempts == 1
+    assert handle.errors == []
+    assert handle.retry_of is None
     assert handle.get_error() is None
 
 
@@ -66,7 +76,8 @@ def test_waiting_for_retry_is_pending(tasks: BackgroundTasks) -> None:
     deadline = time.monotonic() + SOON
     while TaskStatus.PENDING not in statuses and time.monotonic() < deadline:
         statuses.add(handle.status)
-    assert statuses <= {TaskStatus.PENDING, TaskStatus.RUNNING} and TaskStatus.PENDING in statuses
+    assert statuses <= {TaskStatus.PENDING, TaskStatus.RUNNING}
+    assert TaskStatus.PENDING in statuses
     handle.cancel()
 
 
@@ -75,10 +86,14 @@ def test_failure(tasks: BackgroundTasks) -> None:
     with pytest.raises(TaskExecutionError, match="broken") as caught:
         handle.wait(SOON)
     error = handle.get_error()
-    assert isinstance(error, ValueError) and caught.value.__cause__ is error
-    assert caught.value.task_id == handle.task_id and handle.task_id in str(caught.value)
+    assert isinstance(error, ValueError)
+    assert caught.value.__cause__ is error
+    assert caught.value.task_id == handle.task_id
+    assert handle.task_id in str(caught.value)
     assert isinstance(caught.value, BrokerlessError)
-    assert handle.status is TaskStatus.FAILED and handle.is_failed() and not handle.is_successful()
+    assert handle.status is TaskStatus.FAILED
+    assert handle.is_failed()
+    assert not handle.is_successful()
     assert handle.errors == [error]
     with pytest.raises(TaskExecutionError):
         handle.get_result()
@@ -92,9 +107,11 @@ def test_frames_are_cleared_and_line_numbers_stay(tasks: BackgroundTasks) -> Non
     error = handle.get_error()
     assert error is not None
     summary = traceback.extract_tb(error.__traceback__)
-    assert summary[-1].name == "fail" and summary[-1].line == "raise ValueError(*local_variable)"
+    assert summary[-1].name == "fail"
+    assert summary[-1].line == "raise ValueError(*local_variable)"
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__) if frame.f_code.co_name == "fail"]
-    assert frames and all("local_variable" not in frame.f_locals for frame in frames)
+    assert frames
+    assert all("local_variable" not in frame.f_locals for frame in frames)
 
 
 def test_waiting_too_short(tasks: BackgroundTasks) -> None:
@@ -103,7 +120,8 @@ def test_waiting_too_short(tasks: BackgroundTasks) -> None:
     for wait in (handle.wait, handle.result):
         with pytest.raises(TaskTimeoutError) as caught:
             wait(0.01)
-        assert isinstance(caught.value, TimeoutError) and isinstance(caught.value, BrokerlessError)
+        assert isinstance(caught.value, TimeoutError)
+        assert isinstance(caught.value, BrokerlessError)
     gate.open()
     assert handle.wait() == 1
 
@@ -164,7 +182,8 @@ def test_retry_gives_a_new_handle(tasks: BackgroundTasks) -> None:
     with pytest.raises(TaskExecutionError):
         handle.result(SOON)
     again = handle.retry()
-    assert again is not handle and again.task_id != handle.task_id
+    assert again is not handle
+    assert again.task_id != handle.task_id
     assert again.retry_of is handle
     assert again.result(SOON) == ("x", "second")
     assert (again.tags, again.metadata, again.priority) == (("a",), {"k": 1}, handle.priority)

@@ -7,6 +7,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable
+
 import pytest
 
 from brokerless import BackgroundTasks, TaskCancelledError, TaskStatus
@@ -187,7 +188,9 @@ def test_exit_names_what_it_drops() -> None:
     )
     assert done.returncode == 0, done.stderr
     task_id = done.stdout.strip()
-    assert "ERROR" in done.stderr and task_id in done.stderr and "delayed_function" in done.stderr
+    assert "ERROR" in done.stderr
+    assert task_id in done.stderr
+    assert "delayed_function" in done.stderr
 
 
 def test_exit_does_not_hang_on_a_stuck_task() -> None:
@@ -401,7 +404,8 @@ def test_a_killed_process_leaves_nothing_to_wait_for() -> None:
         os.kill(os.getpid(), signal.SIGKILL)
         """
     )
-    assert done.returncode == -9 and done.stdout == "here\n"
+    assert done.returncode == -9
+    assert done.stdout == "here\n"
 
 
 def test_missing_native_core_is_announced_once() -> None:
@@ -427,7 +431,8 @@ def test_missing_native_core_is_announced_once() -> None:
 
 def test_an_unknown_core_is_refused() -> None:
     done = python("import brokerless", BROKERLESS_CORE="fast")
-    assert done.returncode != 0 and "'native' and 'pure'" in done.stderr
+    assert done.returncode != 0
+    assert "'native' and 'pure'" in done.stderr
 
 
 def test_system_exit_in_the_main_thread_drains_too() -> None:
@@ -440,7 +445,8 @@ def test_system_exit_in_the_main_thread_drains_too() -> None:
         sys.exit(7)
         """
     )
-    assert done.returncode == 7 and done.stdout == "done\n"
+    assert done.returncode == 7
+    assert done.stdout == "done\n"
 
 
 def test_worker_threads_are_ordinary_threads_to_tools(make_tasks: Callable[..., BackgroundTasks]) -> None:
@@ -459,5 +465,6 @@ def test_worker_threads_are_ordinary_threads_to_tools(make_tasks: Callable[..., 
     while frame is not None:
         names.append(frame.f_code.co_name)
         frame = frame.f_back  # type: ignore[assignment]
-    assert "visible_function" in names and names[-1] == "_bootstrap"
+    assert "visible_function" in names
+    assert names[-1] == "_bootstrap"
     gate.open()

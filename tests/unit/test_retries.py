@@ -42,7 +42,8 @@ def test_retries_until_it_succeeds(tasks: BackgroundTasks) -> None:
     failing = Failing(2)
     handle = tasks.add_task(failing)
     assert handle.result(SOON) == 3
-    assert handle.attempts == 3 and failing.attempts == [1, 2, 3]
+    assert handle.attempts == 3
+    assert failing.attempts == [1, 2, 3]
     assert set(failing.ids) == {handle.task_id}
     assert [str(error) for error in handle.errors] == ["call 1", "call 2"]
     assert handle.get_error() is None
@@ -124,7 +125,8 @@ def test_delay(timed: tuple[BackgroundTasks, ManualClock]) -> None:
     handle = tasks.add_task(abs, -1, delay_ms=1500)
     assert tasks.get_stats().delayed_tasks == 1
     clock.advance(1.4)
-    assert handle.status is TaskStatus.PENDING and tasks.get_stats().queued_tasks == 0
+    assert handle.status is TaskStatus.PENDING
+    assert tasks.get_stats().queued_tasks == 0
     clock.advance(0.2)
     assert handle.result(SOON) == 1
 
@@ -143,7 +145,8 @@ def test_expiry_while_waiting(make_tasks: Callable[..., BackgroundTasks]) -> Non
     assert handle.status is TaskStatus.CANCELLED
     gate.open()
     assert tasks.drain(SOON)
-    assert ran == [] and tasks.get_stats().expired_tasks == 1
+    assert ran == []
+    assert tasks.get_stats().expired_tasks == 1
 
 
 def test_expiry_does_not_touch_what_has_started(timed: tuple[BackgroundTasks, ManualClock]) -> None:

@@ -1,4 +1,4 @@
-"""What other front ends stand on: named queues, pools, front, positions, the calling thread, hooks, clocks, no policies."""
+"""What other front ends stand on: named queues, pools, front, the calling thread, hooks, clocks, no policies."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ def test_queues_by_name(engine: Engine) -> None:
     assert (first.name, first.lanes, second.lanes) == ("first", 10, 4)
     with pytest.raises(ValueError, match="first"):
         engine.queue("first", lanes=3)
-    assert first in engine.queues() and second in engine.queues()
+    assert first in engine.queues()
+    assert second in engine.queues()
 
 
 def test_ten_lanes(engine: Engine) -> None:
@@ -41,7 +42,9 @@ def test_front_removal_listing_and_position(engine: Engine) -> None:
     assert queue.pending() == [f2, f1, a, b, c]
     assert [queue.position(task) for task in (f2, f1, a, b, c)] == [0, 1, 2, 3, 4]
     assert b.withdraw()
-    assert queue.count() == 4 and queue.position(b) is None and queue.position(c) == 3
+    assert queue.count() == 4
+    assert queue.position(b) is None
+    assert queue.position(c) == 3
     engine.run_until_empty([queue])
     assert ran == ["f2", "f1", "a", "c"]
 
@@ -50,7 +53,8 @@ def test_clear_a_queue(engine: Engine) -> None:
     queue = engine.queue("clear")
     tasks = [queue.submit(abs, (n,)) for n in range(7)]
     assert queue.clear() == 7
-    assert queue.count() == 0 and engine.run_until_empty([queue]) == 0
+    assert queue.count() == 0
+    assert engine.run_until_empty([queue]) == 0
     assert {task.status for task in tasks} == {TaskStatus.CANCELLED}
 
 
@@ -67,7 +71,8 @@ def test_a_pool_serves_its_queues_in_order_and_they_can_change(engine: Engine) -
     gate.open()
     assert own.result(SOON) is None
     assert ran == ["second", "first"]
-    assert blocker.done() and waiting.done()
+    assert blocker.done()
+    assert waiting.done()
     pool.subscribe([second])
     left = first.submit(ran.append, ("left",))
     assert second.submit(abs, (-1,)).result(SOON) == 1
@@ -85,7 +90,8 @@ def test_pools_without_autostart_wait_for_start(engine: Engine) -> None:
     queue = engine.queue("manual")
     pool = engine.pool("manual", [queue], workers=2, autostart=False)
     task = queue.submit(abs, (-1,))
-    assert pool.threads() == [] and task.status is TaskStatus.PENDING
+    assert pool.threads() == []
+    assert task.status is TaskStatus.PENDING
     pool.start()
     assert task.result(SOON) == 1
     assert len(pool.workers) == 2
@@ -103,7 +109,8 @@ def test_grow_shrink_and_busy(engine: Engine) -> None:
     pool.grow(2)
     for gate in gates:
         gate.wait()
-    assert pool.busy() == 3 and pool.size == 3
+    assert pool.busy() == 3
+    assert pool.size == 3
     pool.shrink(2)
     for gate in gates:
         gate.open()
@@ -162,7 +169,8 @@ def test_claim_and_perform(engine: Engine) -> None:
     assert engine.claim([queue], timeout=1) is task
     assert task.state == RUNNING
     engine.perform(task)
-    assert task.state == COMPLETED and task.result(0) == 4
+    assert task.state == COMPLETED
+    assert task.result(0) == 4
 
 
 def test_hand_over_hook_and_observers(engine: Engine) -> None:
@@ -183,7 +191,8 @@ def test_hand_over_hook_and_observers(engine: Engine) -> None:
     assert task.result(0) == "from the hook"
     assert log == [("start", TaskStatus.RUNNING), ("run", abs, (-1,)), ("finish", TaskStatus.COMPLETED)]
     queue.set_hooks()
-    assert queue.submit(abs, (-1,)) and engine.run_until_empty([queue]) == 1
+    assert queue.submit(abs, (-1,))
+    assert engine.run_until_empty([queue]) == 1
     assert len(log) == 3
 
 
@@ -206,9 +215,11 @@ def test_no_policy_unless_asked_for(engine: Engine) -> None:
         raise ValueError
 
     tasks = [queue.submit(fail) for _ in range(20_000)]
-    assert tasks[0].timeout is None and tasks[0].options is None
+    assert tasks[0].timeout is None
+    assert tasks[0].options is None
     engine.run_until_empty([queue])
-    assert len(calls) == 20_000 and {task.attempts for task in tasks} == {1}
+    assert len(calls) == 20_000
+    assert {task.attempts for task in tasks} == {1}
     assert engine.tasks() == [], "nothing is kept unless asked for"
     with pytest.raises(TaskExecutionError):
         tasks[0].result(0)
@@ -264,7 +275,8 @@ def test_timers(engine: Engine) -> None:
     engine.call_later(10, lambda: fired.append("ten"))
     engine.call_later(5, lambda: fired.append("five"))
     cancelled = engine.call_later(7, lambda: fired.append("seven"))
-    assert cancelled.cancel() and not cancelled.cancel()
+    assert cancelled.cancel()
+    assert not cancelled.cancel()
     engine.call_later(6, lambda: 1 / 0)
     clock.advance(4)
     assert fired == []
@@ -308,8 +320,10 @@ def test_several_engines_do_not_mix(engine: Engine) -> None:
     task = engine.queue("q").submit(abs, (-1,))
     second = other.queue("q").submit(abs, (-2,))
     assert other.run_until_empty([other.queue("q")]) == 1
-    assert task.state == QUEUED and second.result(0) == 2
-    assert task.task_id != second.task_id and other.get(task.task_id) is None
+    assert task.state == QUEUED
+    assert second.result(0) == 2
+    assert task.task_id != second.task_id
+    assert other.get(task.task_id) is None
     other.shut_down(True, SOON, True)
 
 
@@ -337,7 +351,8 @@ def test_a_default_engine_that_was_shut_down_is_replaced(fresh_default: None) ->
     with pytest.raises(EngineShutdown):
         first.queue("q").submit(abs, (-1,))
     second = default_engine()
-    assert second is not first and second.queue("q").submit(abs, (-1,))
+    assert second is not first
+    assert second.queue("q").submit(abs, (-1,))
 
 
 def test_a_worker_that_waits_for_another_task_lends_its_place(engine: Engine) -> None:

@@ -53,7 +53,8 @@ def test_promised_fields_are_numbers_that_format(
         assert tasks.drain(SOON)
     value = getattr(tasks.get_stats(), name)
     assert type(value) in (int, float)
-    assert f"{value:.1f}" and f"{value:.1%}"
+    assert f"{value:.1f}"
+    assert f"{value:.1%}"
     assert value >= 0
     if name in RATIOS:
         assert value <= 1
@@ -64,8 +65,11 @@ def test_before_the_first_task(make_tasks: Callable[..., BackgroundTasks]) -> No
     stats = tasks.get_stats()
     assert isinstance(stats, EngineStats)
     assert (stats.total_workers, stats.idle_workers, stats.active_workers) == (3, 3, 0)
-    assert stats.tasks_processed == 0 and stats.p99_execution_time_ms == 0.0 and stats.tasks_per_second == 0.0
-    assert stats.pid == os.getpid() and stats.memory_usage_mb > 1
+    assert stats.tasks_processed == 0
+    assert stats.p99_execution_time_ms == 0.0
+    assert stats.tasks_per_second == 0.0
+    assert stats.pid == os.getpid()
+    assert stats.memory_usage_mb > 1
     assert not any(thread.name.startswith("brokerless") for thread in threading.enumerate())
 
 
@@ -86,7 +90,8 @@ def test_counts(make_tasks: Callable[..., BackgroundTasks]) -> None:
     assert (stats.completed_tasks, stats.failed_tasks, stats.cancelled_tasks, stats.retried_tasks) == (10, 3, 1, 1)
     assert stats.tasks_processed == stats.total_tasks_processed == 14
     assert stats.error_rate == pytest.approx(3 / 14)
-    assert stats.enqueue_rate > 0 and stats.tasks_per_second > 0
+    assert stats.enqueue_rate > 0
+    assert stats.tasks_per_second > 0
 
 
 def test_queues_and_workers_while_they_are_full(make_tasks: Callable[..., BackgroundTasks]) -> None:
@@ -137,13 +142,16 @@ def test_worker_stats(make_tasks: Callable[..., BackgroundTasks]) -> None:
     tasks.add_task(gate)
     gate.wait()
     readings: Any = tasks.get_worker_stats()
-    assert len(readings) == 2 and all(isinstance(reading, WorkerStats) for reading in readings)
+    assert len(readings) == 2
+    assert all(isinstance(reading, WorkerStats) for reading in readings)
     assert sorted(reading.status for reading in readings) == ["busy", "idle"]
     assert sum(reading.tasks_processed for reading in readings) == 20
     for reading in readings:
         assert tasks.get_worker_stats(reading.worker_id).worker_id == reading.worker_id  # type: ignore[union-attr]
-        assert reading.uptime_seconds > 0 and reading.memory_usage_mb > 1
-        assert reading.avg_task_time_ms >= 0 and reading.cpu_usage_percent >= 0
+        assert reading.uptime_seconds > 0
+        assert reading.memory_usage_mb > 1
+        assert reading.avg_task_time_ms >= 0
+        assert reading.cpu_usage_percent >= 0
     with pytest.raises(KeyError):
         tasks.get_worker_stats(10_000)
     gate.open()

@@ -91,7 +91,8 @@ def test_a_wrong_option_raises_at_once_and_names_it(
         with pytest.raises(error, match=name) as caught:
             submit()
         assert named in str(caught.value)
-    assert tasks.get_stats().queued_tasks == 0 and tasks.outstanding() == 0
+    assert tasks.get_stats().queued_tasks == 0
+    assert tasks.outstanding() == 0
 
 
 @pytest.mark.parametrize("wrong", [None, 5, "add", [add]])
@@ -209,7 +210,8 @@ def test_tags_and_metadata(tasks: BackgroundTasks) -> None:
     assert handle.metadata == {"user": 7}
     assert tasks.add_task(add, 1, tags="one").tags == ("one",)
     plain = tasks.add_task(add, 1)
-    assert plain.tags == () and plain.metadata == {}
+    assert plain.tags == ()
+    assert plain.metadata == {}
 
 
 def test_batch(tasks: BackgroundTasks) -> None:
@@ -285,7 +287,8 @@ def test_delayed_tasks_retries_and_continuations_bypass_the_bound(make_tasks: Ca
     eventually(lambda: tasks.get_stats().normal_queue_size >= 3)
     tasks.resume()
     assert [handle.result(SOON) for handle in delayed] == [0, 1, 2]
-    assert retried.result(SOON) == "second" and waiting.result(SOON) == 1
+    assert retried.result(SOON) == "second"
+    assert waiting.result(SOON) == 1
     chain = tasks.chain_tasks([{"func": add, "args": (1,)}, add, add])
     assert chain.result(SOON) == 1
 
@@ -323,7 +326,8 @@ def test_blocking_when_full_goes_on_when_there_is_room(make_tasks: Callable[...,
     thread.start()
     assert started.wait(SOON)
     thread.join(0.03)
-    assert thread.is_alive() and result == []
+    assert thread.is_alive()
+    assert result == []
     gate.open()
     thread.join(SOON)
     assert result[0].result(SOON) == 2

@@ -106,7 +106,8 @@ def test_runner_that_raises_fails_the_task(rig: Rig) -> None:
     rig.engine.set_hooks(rig.queue, runner=refuse)
     task = rig.engine.enqueue(rig.note, (1,), queue=rig.queue)
     rig.run()
-    assert task.state == core.FAILED and task.error.args == (task.id,)
+    assert task.state == core.FAILED
+    assert task.error.args == (task.id,)
     assert rig.ran == []
 
 
@@ -115,7 +116,8 @@ def test_runner_may_defer(rig: Rig) -> None:
     task = rig.engine.enqueue(rig.note, (1,), queue=rig.queue)
     rig.run()
     assert task.state == core.RUNNING
-    assert task.finish(task.attempt, "later") and task.value == "later"
+    assert task.finish(task.attempt, "later")
+    assert task.value == "later"
 
 
 def test_observers_see_start_and_finish_on_the_worker(rig: Rig) -> None:

@@ -44,8 +44,10 @@ def test_a_stale_failure_asks_no_policy(make_rig: Any) -> None:
 
     task = rig.engine.enqueue(hold_and_raise, queue=rig.queue)
     rig.run()
-    assert asked == [] and task.state == core.RUNNING
+    assert asked == []
+    assert task.state == core.RUNNING
     assert not task.failed_attempt(1, KeyError())
     error = KeyError("from the holder")
     assert task.failed_attempt(2, error)
-    assert asked == [error] and task.state == core.FAILED
+    assert asked == [error]
+    assert task.state == core.FAILED

@@ -52,9 +52,11 @@ def test_a_python_loop_is_interrupted(rig: Rig) -> None:
     assert entered.wait(SOON)
     send(rig, running(rig, task), task)
     assert task.wait(SOON)
-    assert task.state == core.FAILED and isinstance(task.error, Stop)
+    assert task.state == core.FAILED
+    assert isinstance(task.error, Stop)
     following = rig.engine.enqueue(rig.note, (1,), queue=rig.queue)
-    assert following.wait(SOON) and following.state == core.COMPLETED
+    assert following.wait(SOON)
+    assert following.state == core.COMPLETED
 
 
 def test_a_task_may_catch_the_interrupt(rig: Rig) -> None:
@@ -71,7 +73,8 @@ def test_a_task_may_catch_the_interrupt(rig: Rig) -> None:
     task = rig.engine.enqueue(cleaning, queue=rig.queue)
     assert entered.wait(SOON)
     send(rig, running(rig, task), task, Soft)
-    assert task.wait(SOON) and task.value == "cleaned up"
+    assert task.wait(SOON)
+    assert task.value == "cleaned up"
 
 
 def test_other_tasks_attempts_and_idle_workers_are_not_interrupted(rig: Rig) -> None:
@@ -86,7 +89,8 @@ def test_other_tasks_attempts_and_idle_workers_are_not_interrupted(rig: Rig) -> 
     assert not rig.engine.interrupt(worker, task, 2, Stop)
     assert not rig.engine.interrupt(worker + 5, task, 1, Stop)
     gate.open()
-    assert task.wait(SOON) and task.value == "value"
+    assert task.wait(SOON)
+    assert task.value == "value"
 
 
 @pytest.mark.parametrize("wrong", [ValueError("an instance"), "Stop", None, int])
@@ -98,7 +102,8 @@ def test_only_exception_classes_are_sent(rig: Rig, wrong: Any) -> None:
     with pytest.raises(TypeError):
         rig.engine.interrupt(worker, task, 1, wrong)
     gate.open()
-    assert task.wait(SOON) and task.state == core.COMPLETED
+    assert task.wait(SOON)
+    assert task.state == core.COMPLETED
 
 
 def test_a_call_into_c_sees_it_only_when_it_returns(rig: Rig) -> None:
@@ -200,7 +205,8 @@ def test_interrupts_leave_the_engine_whole_when_the_task_calls_it(rig: Rig, fast
     for task in left:  # interrupted between the claim and the finish, or before the withdraw
         assert task.withdraw() or task.finish(1, None)
     assert rig.engine.outstanding() == 0
-    assert rig.engine.queued(other) == 0 and rig.engine.totals()["scheduled"] == 0
+    assert rig.engine.queued(other) == 0
+    assert rig.engine.totals()["scheduled"] == 0
     assert rig.engine.drain(0)
 
 

@@ -78,7 +78,9 @@ def test_front_is_before_every_lane_and_last_in_first_out(rig: Rig) -> None:
 def test_tombstones_are_skipped_and_not_counted(rig: Rig) -> None:
     tasks = put(rig, *range(6), lane=2)
     front = put(rig, "front", lane=2, front=True)[0]
-    assert tasks[0].withdraw() and tasks[3].withdraw() and front.withdraw()
+    assert tasks[0].withdraw()
+    assert tasks[3].withdraw()
+    assert front.withdraw()
     assert rig.engine.queued(rig.queue) == 4
     assert rig.engine.queued(rig.queue, 2) == 4
     assert rig.run() == 4
@@ -184,10 +186,12 @@ def test_claim_and_perform(rig: Rig) -> None:
     task = put(rig, "claimed")[0]
     claimed = rig.engine.claim([rig.queue], 0)
     assert claimed is task
-    assert task.state == core.RUNNING and task.attempt == 1
+    assert task.state == core.RUNNING
+    assert task.attempt == 1
     assert rig.ran == []
     assert not task.withdraw()
     rig.engine.perform(task)
-    assert task.state == core.COMPLETED and rig.ran == ["claimed"]
+    assert task.state == core.COMPLETED
+    assert rig.ran == ["claimed"]
     with pytest.raises(ValueError):
         rig.engine.perform(task)

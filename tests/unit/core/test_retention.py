@@ -51,7 +51,8 @@ def test_a_cap_of_zero_keeps_nothing(make_rig: Callable[..., Rig]) -> None:
     rig = make_rig(result_max=0)
     put(rig, 1, 2)
     rig.run()
-    assert rig.engine.tasks() == [] and rig.ran == [1, 2]
+    assert rig.engine.tasks() == []
+    assert rig.ran == [1, 2]
 
 
 def test_results_age(make_rig: Callable[..., Rig]) -> None:
@@ -69,7 +70,8 @@ def test_results_age(make_rig: Callable[..., Rig]) -> None:
     assert rig.engine.tasks() == young
     rig.engine.set_now(1200.0)
     assert rig.engine.age() == 1
-    assert rig.engine.tasks() == [] and old[0].value == "old"
+    assert rig.engine.tasks() == []
+    assert old[0].value == "old"
 
 
 def test_without_a_ttl_nothing_ages(rig: Rig) -> None:
@@ -77,7 +79,8 @@ def test_without_a_ttl_nothing_ages(rig: Rig) -> None:
     put(rig, 1)
     rig.run()
     rig.engine.set_now(1e9)
-    assert rig.engine.age() == 0 and len(rig.engine.tasks()) == 1
+    assert rig.engine.age() == 0
+    assert len(rig.engine.tasks()) == 1
 
 
 def test_arguments_of_a_completed_task_are_let_go(rig: Rig) -> None:
@@ -131,7 +134,9 @@ def test_discard_cancels_what_has_not_started(rig: Rig) -> None:
     cancelled = queued[:3] + delayed
     assert {task.state for task in cancelled} == {core.CANCELLED}
     assert sorted(task.id for task in seen) == [task.id for task in cancelled]
-    assert claimed.state == core.RUNNING and rig.engine.outstanding() == 1
-    assert rig.engine.queued(rig.queue) == 0 and rig.engine.delayed() == []
+    assert claimed.state == core.RUNNING
+    assert rig.engine.outstanding() == 1
+    assert rig.engine.queued(rig.queue) == 0
+    assert rig.engine.delayed() == []
     rig.engine.perform(claimed)
     assert rig.engine.drain(0)

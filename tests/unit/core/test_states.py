@@ -39,7 +39,8 @@ def test_life_of_a_task(rig: Rig) -> None:
     rig.run()
     after = time.time()
     assert (task.state, task.attempt, task.value) == (core.COMPLETED, 1, "x")
-    assert task.args is None and task.kwargs is None
+    assert task.args is None
+    assert task.kwargs is None
     assert before - 0.1 <= task.created_at <= task.started_at <= task.completed_at <= after + 0.1
     assert 0.0 <= task.run_seconds < 5.0
 
@@ -49,7 +50,8 @@ def test_ids_count_up_and_task_ids_are_32_hex_digits(rig: Rig) -> None:
     assert [task.id for task in tasks] == list(range(1, 21))
     assert len({task.task_id for task in tasks}) == 20
     for task in tasks:
-        assert len(task.task_id) == 32 and int(task.task_id, 16) >= 0
+        assert len(task.task_id) == 32
+        assert int(task.task_id, 16) >= 0
         assert task.task_id[16:] == f"{task.id:016x}"
         assert rig.engine.get(task.id) is task
         assert rig.engine.get(task.task_id) is task
@@ -85,7 +87,8 @@ def test_failed_task_keeps_error_and_arguments(rig: Rig) -> None:
     task = rig.engine.enqueue(fail, (1,), {"b": 2}, queue=rig.queue)
     rig.run()
     assert task.state == core.FAILED
-    assert isinstance(task.error, ValueError) and task.error.args == (3,)
+    assert isinstance(task.error, ValueError)
+    assert task.error.args == (3,)
     assert task.error.__traceback__ is not None
     assert (task.args, task.kwargs, task.value) == ((1,), {"b": 2}, None)
 
@@ -102,7 +105,8 @@ def test_exceptions_of_any_class_fail_only_the_task(rig: Rig, error: BaseExcepti
     assert failing.wait(SOON)
     following = rig.engine.enqueue(rig.note, ("next",), queue=rig.queue)
     assert following.wait(SOON)
-    assert failing.state == core.FAILED and failing.error is error
+    assert failing.state == core.FAILED
+    assert failing.error is error
     assert following.state == core.COMPLETED
 
 
@@ -115,14 +119,17 @@ def test_real_recursion_fails_only_the_task(rig: Rig) -> None:
     assert task.wait(SOON)
     assert isinstance(task.error, RecursionError)
     following = rig.engine.enqueue(rig.note, (1,), queue=rig.queue)
-    assert following.wait(SOON) and following.value == 1
+    assert following.wait(SOON)
+    assert following.value == 1
 
 
 def test_withdraw_before_the_start(rig: Rig) -> None:
     task = rig.engine.enqueue(rig.note, ("never",), queue=rig.queue)
     assert task.withdraw()
     assert not task.withdraw()
-    assert task.state == core.CANCELLED and task.completed_at is not None and task.started_at is None
+    assert task.state == core.CANCELLED
+    assert task.completed_at is not None
+    assert task.started_at is None
     assert task.args == ("never",)
     assert task.wait(0)
     rig.run()
@@ -140,7 +147,8 @@ def test_withdraw_of_a_running_or_finished_task_is_refused(rig: Rig) -> None:
     assert task.cancel_requested
     gate.open()
     assert task.wait(SOON)
-    assert task.state == core.COMPLETED and task.value == "value"
+    assert task.state == core.COMPLETED
+    assert task.value == "value"
     assert not task.withdraw()
     assert not task.request_cancel()
 
@@ -158,7 +166,8 @@ def test_cancel_and_claim_race_has_one_winner(rig: Rig) -> None:
         wins.append(withdrawn)
     assert rig.engine.drain(SOON)
     totals = rig.engine.totals()
-    assert totals["completed"] == wins.count(False) and totals["cancelled"] == wins.count(True)
+    assert totals["completed"] == wins.count(False)
+    assert totals["cancelled"] == wins.count(True)
 
 
 def test_retry_keeps_the_id_and_counts_attempts(make_rig: Callable[..., Rig]) -> None:
@@ -234,7 +243,8 @@ def test_a_policy_that_raises_fails_the_task(make_rig: Callable[..., Rig]) -> No
     rig = make_rig(engine_type=Broken)
     task = rig.engine.enqueue(boom, queue=rig.queue)
     rig.run()
-    assert task.state == core.FAILED and isinstance(task.error, KeyError)
+    assert task.state == core.FAILED
+    assert isinstance(task.error, KeyError)
     assert rig.engine.outstanding() == 0
 
 
@@ -267,7 +277,8 @@ def test_only_the_named_attempt_can_be_ended(make_rig: Callable[..., Rig]) -> No
     rig.engine.set_now(1000.0)
     rig.engine.answer = 1.0
     task = rig.engine.enqueue(lambda: core.DEFERRED, queue=rig.queue)
-    assert not task.finish(0, "queued") and not task.finish(1, "queued")
+    assert not task.finish(0, "queued")
+    assert not task.finish(1, "queued")
     rig.run()
     assert not task.finish(2, "not yet")
     assert task.failed_attempt(1, ValueError("first"))
@@ -275,7 +286,8 @@ def test_only_the_named_attempt_can_be_ended(make_rig: Callable[..., Rig]) -> No
     assert not task.failed_attempt(1, ValueError("again"))
     rig.advance(2)
     rig.run()
-    assert task.attempt == 2 and task.state == core.RUNNING
+    assert task.attempt == 2
+    assert task.state == core.RUNNING
     assert not task.finish(1, "from the first attempt")
     assert not task.fail(1, KeyError())
     assert not task.drop(1)
@@ -306,7 +318,9 @@ def test_wait_times_out_and_then_succeeds(rig: Rig) -> None:
     assert time.monotonic() - start >= 0.015
     assert not task.wait(0)
     rig.run()
-    assert task.wait(0) and task.wait() and task.wait(timeout=1)
+    assert task.wait(0)
+    assert task.wait()
+    assert task.wait(timeout=1)
 
 
 def test_many_threads_wait_for_one_task(rig: Rig) -> None:
@@ -331,7 +345,8 @@ def test_task_type_may_be_a_subclass(make_rig: Callable[..., Rig]) -> None:
     rig = make_rig(task_type=Handle)
     task = rig.engine.enqueue(rig.note, ("word",), queue=rig.queue)
     rig.run()
-    assert type(task) is Handle and task.shout() == "WORD"
+    assert type(task) is Handle
+    assert task.shout() == "WORD"
 
 
 def test_current_task_is_the_one_that_the_thread_runs(rig: Rig) -> None:

@@ -114,7 +114,8 @@ def test_add_task_takes_a_plain_priority_itself(recording: Rig) -> None:
 
     for priority, lane in ((0, 0), (1, 1), (3, 3), (Level.TOP, 0), (Level.LAST, 3)):
         task = recording.engine.add_task(plain, 1, priority=priority, key="word")
-        assert task.lane == lane and type(task.lane) is int
+        assert task.lane == lane
+        assert type(task.lane) is int
         assert task.kwargs == {"key": "word"}
     assert recording.engine.options == []
 
@@ -201,7 +202,8 @@ def test_queue_full_of_the_core_itself(rig: Rig) -> None:
     with pytest.raises(Exception) as caught:
         rig.engine.enqueue(plain, queue=rig.queue, lane=1, limit=1)
     assert type(caught.value).__name__ == "QueueFull"
-    assert rig.engine.queued(rig.queue) == 1 and rig.engine.outstanding() == 1
+    assert rig.engine.queued(rig.queue) == 1
+    assert rig.engine.outstanding() == 1
 
 
 def test_batch_of_dicts_and_tuples_in_order(recording: Rig) -> None:
@@ -222,7 +224,8 @@ def test_batch_of_dicts_and_tuples_in_order(recording: Rig) -> None:
         (other, 0, 4.0, "own"),
         (recording.queue, 3, None, None),
     ]
-    assert tasks[2].extra == {"extra": 1} and tasks[3].state == core.DELAYED
+    assert tasks[2].extra == {"extra": 1}
+    assert tasks[3].state == core.DELAYED
     recording.engine.run_until_empty([recording.queue, other])
     assert [task.value for task in tasks[:3]] == [((1,), {}), ((2,), {"a": 1}), ((3,), {})]
 
@@ -238,7 +241,8 @@ def test_one_wrong_item_and_nothing_is_queued(rig: Rig, wrong: Any, place: int) 
     items.insert(place, wrong)
     with pytest.raises((TypeError, ValueError)):
         rig.engine.enqueue_many(items, limit=0)
-    assert rig.engine.queued(rig.queue) == 0 and rig.engine.outstanding() == 0
+    assert rig.engine.queued(rig.queue) == 0
+    assert rig.engine.outstanding() == 0
     assert rig.engine.tasks() == []
 
 
@@ -248,7 +252,8 @@ def test_batch_that_does_not_fit_queues_nothing(recording: Rig) -> None:
     with pytest.raises(BufferError):
         recording.engine.enqueue_many(items, limit=3)
     assert recording.engine.full == [(recording.queue, 2, 3)]
-    assert recording.engine.queued(recording.queue) == 1 and recording.engine.outstanding() == 1
+    assert recording.engine.queued(recording.queue) == 1
+    assert recording.engine.outstanding() == 1
     assert len(recording.engine.enqueue_many(items[:3], limit=3)) == 3
     assert len(recording.engine.enqueue_many([{"func": plain, "priority": 0}] * 9, limit=3)) == 9
 

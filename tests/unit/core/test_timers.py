@@ -29,15 +29,18 @@ def test_delayed_task_is_queued_when_due(timed: Rig) -> None:
     task = timed.engine.enqueue(timed.note, (1,), queue=timed.queue, delay=10.0)
     assert task.state == core.DELAYED
     assert task.due_at == pytest.approx(task.created_at + 10.0)
-    assert timed.engine.delayed() == [task] and timed.engine.queued(timed.queue) == 0
+    assert timed.engine.delayed() == [task]
+    assert timed.engine.queued(timed.queue) == 0
     timed.engine.set_now(1009.9)
     assert timed.engine.fire_due() == 0
     timed.engine.set_now(1010.0)
     assert task.state == core.DELAYED, "setting the clock fires nothing by itself"
     assert timed.engine.fire_due() == 1
-    assert task.state == core.QUEUED and task.due_at is None
+    assert task.state == core.QUEUED
+    assert task.due_at is None
     assert timed.engine.delayed() == []
-    assert timed.run() == 1 and timed.ran == [1]
+    assert timed.run() == 1
+    assert timed.ran == [1]
 
 
 def test_delay_of_zero_or_none_is_no_delay(timed: Rig) -> None:
@@ -61,7 +64,8 @@ def test_withdrawn_delay_never_fires(timed: Rig) -> None:
     assert task.withdraw()
     assert timed.engine.delayed() == []
     timed.advance(5)
-    assert timed.run() == 0 and task.state == core.CANCELLED
+    assert timed.run() == 0
+    assert task.state == core.CANCELLED
     assert timed.engine.totals()["scheduled"] == 0
 
 
@@ -74,7 +78,8 @@ def test_expired_while_queued_is_cancelled_by_the_keeper(timed: Rig) -> None:
     timed.advance(0.2)
     assert task.state == core.CANCELLED
     assert seen == [task]
-    assert timed.run() == 0 and timed.ran == []
+    assert timed.run() == 0
+    assert timed.ran == []
     totals = timed.engine.totals()
     assert (totals["expired"], totals["cancelled"], timed.engine.outstanding()) == (1, 1, 0)
     assert timed.engine.queued(timed.queue) == 0
@@ -85,7 +90,9 @@ def test_expired_is_seen_by_the_taker_too(timed: Rig) -> None:
     other = timed.engine.enqueue(timed.note, (2,), queue=timed.queue)
     timed.engine.set_now(1005.0)
     assert timed.run() == 1
-    assert task.state == core.CANCELLED and task.wait(0) and other.state == core.COMPLETED
+    assert task.state == core.CANCELLED
+    assert task.wait(0)
+    assert other.state == core.COMPLETED
     assert timed.ran == [2]
     assert timed.engine.totals()["expired"] == 1
     assert timed.engine.drain(0)
@@ -96,7 +103,8 @@ def test_started_in_time_does_not_expire(timed: Rig) -> None:
     timed.run()
     timed.advance(60)
     assert task.state == core.COMPLETED
-    assert timed.engine.totals()["expired"] == 0 and timed.engine.totals()["scheduled"] == 0
+    assert timed.engine.totals()["expired"] == 0
+    assert timed.engine.totals()["scheduled"] == 0
 
 
 def test_expiry_ends_with_the_first_start(make_rig: Callable[..., Rig]) -> None:
@@ -121,7 +129,8 @@ def test_delay_beyond_the_expiry_never_runs(timed: Rig) -> None:
     task = timed.engine.enqueue(timed.note, (1,), queue=timed.queue, delay=10.0, expires=5.0)
     timed.advance(11.0)
     timed.run()
-    assert task.state == core.CANCELLED and timed.ran == []
+    assert task.state == core.CANCELLED
+    assert timed.ran == []
     assert timed.engine.totals()["expired"] == 1
 
 
@@ -137,7 +146,8 @@ def test_due_tasks_go_past_a_bound(timed: Rig) -> None:
     task = timed.engine.enqueue(timed.note, (1,), queue=timed.queue, lane=2, delay=1.0, limit=1)
     timed.engine.enqueue(timed.note, (2,), queue=timed.queue, lane=2, limit=1)
     timed.advance(2.0)
-    assert task.state == core.QUEUED and timed.engine.queued(timed.queue, 2) == 2
+    assert task.state == core.QUEUED
+    assert timed.engine.queued(timed.queue, 2) == 2
 
 
 def test_keeper_wait_returns_for_a_timer(rig: Rig) -> None:

@@ -131,7 +131,8 @@ def test_stop_worker_leaves_after_its_task(rig: Rig) -> None:
     rig.engine.stop_worker(running)
     assert rig.engine.workers() == [running]
     gate.open()
-    assert task.wait(SOON) and task.value == "done"
+    assert task.wait(SOON)
+    assert task.value == "done"
     eventually(lambda: rig.engine.workers() == [])
 
 
@@ -159,15 +160,18 @@ def test_worker_info(rig: Rig) -> None:
     gate.wait()
     info = rig.engine.worker_info(worker)
     assert (info["id"], info["group"], info["busy"], info["task"]) == (worker, rig.group, True, task)
-    assert info["attempt"] == 1 and info["thread_id"] == rig.threads[0].ident
+    assert info["attempt"] == 1
+    assert info["thread_id"] == rig.threads[0].ident
     assert abs(info["started_at"] - time.time()) < 60
-    assert info["uptime_seconds"] >= 0 and not info["stuck"]
+    assert info["uptime_seconds"] >= 0
+    assert not info["stuck"]
     gate.open()
     assert task.wait(SOON)
     rig.engine.enqueue(int, ("no number",), queue=rig.queue).wait(SOON)
     info = eventually(lambda: (found := rig.engine.worker_info(worker))["failed"] == 1 and found)
     assert (info["completed"], info["failed"], info["cancelled"], info["retried"]) == (1, 1, 0, 0)
-    assert not info["busy"] and info["task"] is None
+    assert not info["busy"]
+    assert info["task"] is None
     assert info["busy_seconds"] > 0
 
 
@@ -213,7 +217,8 @@ def test_stopped_workers_leave_the_rest(rig: Rig) -> None:
     gate.open()
     rig.threads[0].join(SOON)
     assert not rig.threads[0].is_alive()
-    assert running.state == core.COMPLETED and left.state == core.QUEUED
+    assert running.state == core.COMPLETED
+    assert left.state == core.QUEUED
 
 
 def test_idle_workers_leave_at_close(rig: Rig) -> None:
@@ -250,7 +255,8 @@ def test_claim_waits_for_a_task(rig: Rig) -> None:
     waiter.start()
     task = rig.engine.enqueue(rig.note, (1,), queue=rig.queue)
     waiter.join(SOON)
-    assert got == [task] and task.state == core.RUNNING
+    assert got == [task]
+    assert task.state == core.RUNNING
     rig.engine.perform(task)
 
 
@@ -288,7 +294,8 @@ def test_drain_waits_for_what_runs_and_what_waits(rig: Rig) -> None:
     assert not rig.engine.drain(0.02)
     gate.open()
     assert rig.engine.drain(SOON)
-    assert rig.engine.outstanding() == 0 and rig.ran == [1]
+    assert rig.engine.outstanding() == 0
+    assert rig.ran == [1]
 
 
 def test_hundred_thousand_builtin_tasks_leave_the_main_thread_its_turn(rig: Rig) -> None:

@@ -52,7 +52,7 @@ class Known:
 class CoreMachine(Machine):
     @initialize(
         ring=st.integers(2, 5),
-        aging=st.sampled_from([0, 1, 3]),
+        aging=st.sampled_from([0, 1, 2, 3]),
         ttl=st.sampled_from([NEVER, 0, 20]),
         cap=st.sampled_from([2**64 - 1, 0, 3]),
     )
@@ -65,7 +65,7 @@ class CoreMachine(Machine):
         self.lib.bl_core_set_now(self.core, self.now)
         assert [self.lib.bl_core_add_queue(self.core, LANES) for _ in range(2)] == [0, 1]
         assert self.lib.bl_core_add_group(self.core, False) == 0
-        self.subscribed: list[int] = []
+        self.subscribe([0, 1])
         self.worker = self.lib.bl_core_add_worker(self.core, 0)
         self.paused = False
         self.tasks: dict[int, Known] = {}
@@ -140,10 +140,15 @@ class CoreMachine(Machine):
         lane=st.integers(0, LANES - 1),
         front=st.booleans(),
         delay=st.sampled_from([0, 0, 0, 5, 30]),
-        expires=st.sampled_from([NEVER, NEVER, 3, 25]),
+        expires=st.sampled_from([NEVER, NEVER, 5, 5, 40]),
         limit=st.sampled_from([0, 0, 4]),
+        count=st.integers(1, 3),
     )
-    def submit(self, queue: int, lane: int, front: bool, delay: int, expires: int, limit: int) -> None:
+    def submit(self, queue: int, lane: int, front: bool, delay: int, expires: int, limit: int, count: int) -> None:
+        for i in range(count):
+            self.submit_one(queue, (lane + i) % LANES, front, delay, expires, limit)
+
+    def submit_one(self, queue: int, lane: int, front: bool, delay: int, expires: int, limit: int) -> None:
         if delay == 0:
             room = limit == 0 or self.live(queue, lane) < limit
             assert self.lib.bl_core_reserve(self.core, queue, lane, 1, limit) == (OK if room else FULL)
@@ -176,7 +181,7 @@ class CoreMachine(Machine):
                     return lane.popleft(), lowest
         return None, lowest
 
-    @rule(count=st.integers(1, 3))
+    @rule(count=st.integers(1, 4))
     def take(self, count: int) -> None:
         for _ in range(count):
             self.lib.bl_core_take(self.core, self.worker, self.take_result)
@@ -242,7 +247,7 @@ class CoreMachine(Machine):
             self.unschedule(task)
             self.ended(task, CANCELLED, self.ffi.NULL)
 
-    @rule(by=st.sampled_from([1, 5, 40]))
+    @rule(by=st.sampled_from([1, 5, 5, 40]))
     def advance(self, by: int) -> None:
         self.now += by
         self.lib.bl_core_set_now(self.core, self.now)
@@ -284,7 +289,7 @@ class CoreMachine(Machine):
         assert self.lib.bl_core_subscribe(self.core, 0, queues, len(queues)) == OK
         self.subscribed = queues
 
-    @rule(paused=st.booleans())
+    @rule(paused=st.sampled_from([True, False, False]))
     def pause(self, paused: bool) -> None:
         self.lib.bl_core_pause(self.core, 0, paused)
         self.paused = paused

@@ -13,7 +13,7 @@ from tests.unit.native.core_machine import CoreMachine
 from tests.unit.native.machines import PARTS, Machine
 
 SHORT = settings(
-    max_examples=25, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck), database=None
+    max_examples=40, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck), database=None
 )
 
 
