@@ -74,12 +74,15 @@ def _delegate(name: str, arguments: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="brokerless", description="Background tasks inside your Python process.")
     parser.add_argument("--version", action="store_true", help="print the version and leave")
-    commands = parser.add_subparsers(dest="command", metavar="{run,celery,rq}")
+    commands = parser.add_subparsers(dest="command", metavar="{run,celery,rq,explain}")
     run = commands.add_parser("run", help="start a program in which `import celery` and `import rq` are the shims")
     run.add_argument(
         "--only", action="append", default=[], choices=sorted(_COMMAND_LINES), help="leave the other package alone"
     )
     run.add_argument("program", nargs=argparse.REMAINDER, metavar="-- CMD ...")
+    explain = commands.add_parser("explain", help="whether a function can be compiled to C, and the C or the reason")
+    explain.add_argument("target", metavar="MODULE:FUNCTION")
+    explain.add_argument("--runtime", action="store_true", help="show the C that opens every file too")
     return parser
 
 
@@ -95,5 +98,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     if said.command == "run":
         return _run(said.only, said.program)
+    if said.command == "explain":
+        from .compiler.command import explain_target
+
+        return explain_target(said.target, said.runtime)
     parser.print_help()
     return _USAGE

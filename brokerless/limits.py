@@ -17,6 +17,7 @@ from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import core, retries
+from .compilation import wake
 from .core import Task
 from .errors import CancelInterrupt, TimeLimitInterrupt
 from .extra import extra_of
@@ -181,6 +182,8 @@ class Limits:
             return
         if not watch.delivered and may_interrupt(info["thread_id"], task):
             watch.delivered = core.Engine.interrupt(engine, watch.worker, task, watch.attempt, watch.exception)
+            if watch.delivered:
+                wake(info["thread_id"])
         if watch.until is None:
             if watch.delivered or (watch.soft and self._watches.get(watch.worker) is not watch):
                 return

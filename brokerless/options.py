@@ -64,8 +64,8 @@ class TaskOptions:
     soft_exception: type[BaseException] = SoftTimeLimitExceeded
     hard_exception: Callable[[float], BaseException] | None = None
     """Makes the error of a task that passed `timeout`; it is called with the limit in seconds."""
-    compile_to_c: bool | None = None
-    """None leaves the choice to the engine."""
+    compile_to_c: bool | str | None = None
+    """None leaves the choice to the engine; "require" is the only text."""
 
     def limit_error(self, limit: float) -> BaseException:
         """The error of an attempt that ran into its hard limit."""
@@ -83,7 +83,7 @@ class TaskOptions:
 
 @lru_cache(maxsize=1024)
 def shared_options(
-    max_retries: int, timeout: float | None, retry_stuck: bool, compile_to_c: bool | None
+    max_retries: int, timeout: float | None, retry_stuck: bool, compile_to_c: bool | str | None
 ) -> TaskOptions:
     """One object for each combination."""
     return TaskOptions(max_retries=max_retries, timeout=timeout, retry_stuck=retry_stuck, compile_to_c=compile_to_c)
@@ -98,7 +98,7 @@ class Settings:
     max_retries: int = 3
     timeout: float | None = 30.0
     expires: float | None = None
-    compile_to_c: bool | None = None
+    compile_to_c: bool | str | None = None
     retry_stuck: bool = False
     tags: tuple[str, ...] = ()
     metadata: Mapping[str, Any] | None = None
@@ -220,10 +220,10 @@ def _flag(name: str, value: Any) -> bool:
     raise TypeError(f"{name}={value!r}: expected True or False")
 
 
-def _optional_flag(name: str, value: Any) -> bool | None:
-    if value is None or isinstance(value, bool):
-        return value
-    raise TypeError(f"{name}={value!r}: expected True, False or None")
+def _compile_mode(name: str, value: Any) -> bool | str | None:
+    if value is None or isinstance(value, bool) or value == "require":
+        return value  # type: ignore[no-any-return]
+    raise TypeError(f"{name}={value!r}: expected True, False, None or 'require'")
 
 
 def _delay(name: str, value: Any) -> float | None:
@@ -242,7 +242,7 @@ _READERS: dict[str, tuple[str, Callable[[str, Any], Any]]] = {
     "max_retries": ("max_retries", count),
     "timeout_ms": ("timeout", partial(seconds, above=True, optional=True)),
     "expires_ms": ("expires", partial(seconds, above=True, optional=True)),
-    "compile_to_c": ("compile_to_c", _optional_flag),
+    "compile_to_c": ("compile_to_c", _compile_mode),
     "tags": ("tags", tags_of),
     "metadata": ("metadata", _mapping),
     "retry_stuck": ("retry_stuck", _flag),

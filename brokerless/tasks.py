@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from .calls import Call, call_of, unwrap
 from .chains import Chain, Parallel
+from .compilation import Compilation
 from .configuration import Configuration
 from .core import Task
 from .decorators import TaskFunction
@@ -22,6 +23,9 @@ from .model import EngineStats, MemoryStats, TaskPriority, TaskStatus, WorkerSta
 from .options import DEFAULTS, OPTION_NAMES, Settings, count, is_async, priority_of, status_of, tags_of
 from .scaling import Scaler
 from .stats import Statistics
+
+if TYPE_CHECKING:
+    from .compiler import CompilationInfo
 
 __all__ = ["BackgroundTasks"]
 
@@ -90,6 +94,7 @@ class BackgroundTasks(Engine):
         self._scaler = Scaler(self, self._main_pool, least, most) if scales else None
         self._statistics = Statistics(self, self._main_queue, self.queue_size)
         self._paused = False
+        self.compilation = Compilation(self, configuration.enable_c_compilation)
         self.set_defaults(
             lane=TaskPriority.NORMAL,
             limit=self.queue_size or 0,
@@ -110,7 +115,7 @@ class BackgroundTasks(Engine):
             max_retries: int = 3,
             timeout_ms: float | None = 30_000,
             expires_ms: float | None = None,
-            compile_to_c: bool | None = None,
+            compile_to_c: bool | str | None = None,
             tags: Iterable[str] | str | None = None,
             metadata: Mapping[str, Any] | None = None,
             retry_stuck: bool = False,
@@ -122,7 +127,8 @@ class BackgroundTasks(Engine):
             is given here). `priority`: a TaskPriority, its number or its name. `delay_ms`: not before so many
             milliseconds. `max_retries`: automatic retries after a failure. `timeout_ms`: time limit of one attempt in
             milliseconds, None for none. `expires_ms`: CANCELLED if it has not started by then. `compile_to_c`: whether
-            the function may be compiled, None leaves it to the engine. `tags` and `metadata` are kept for queries.
+            the function runs compiled where it qualifies: None once that is ready, True from the first call, "require"
+            or CompilationError, False never. `tags` and `metadata` are kept for queries.
             `retry_stuck`: retry after a time limit even while the thread is still in the function.
 
             Raises QueueFull (or blocks, see `on_full`), EngineShutdown, and TypeError or ValueError for wrong
@@ -145,6 +151,8 @@ class BackgroundTasks(Engine):
     ) -> TaskResult:
         options = settings.task_options
         coroutine = is_async(func)
+        if not coroutine:
+            func = self.compilation.form(func, settings.compile_to_c)
         priority = settings.priority
         return self.enqueue(  # type: ignore[return-value]
             func,
@@ -159,6 +167,25 @@ class BackgroundTasks(Engine):
             options=options,
             extra=_extra(settings),
         )
+
+    def map_batch(self, func: Callable[..., Any], *columns: Iterable[Any], **options: Any) -> TaskResult:
+        """One task that calls `func` for each item of `columns` (as `map()` does); its value is the list of results.
+
+        A function that qualifies is called in one native loop. `options` as in `add_task`; `timeout_ms` is for the
+        whole. Raises like `add_task`.
+        """
+        settings, plain = unwrap(func)
+        settings = settings.updated(options)
+        return self._submit_checked(
+            settings, self.compilation.batch, (plain, columns, settings.compile_to_c), {}, self.queue_size or 0
+        )
+
+    def get_compilation_info(self, func: Callable[..., Any]) -> CompilationInfo:
+        """What is known of the compiled form of a function: whether it qualifies, why not, its C, how fast it is."""
+        return self.compilation.info(unwrap(func)[1])
+
+    def compilation_figures(self) -> dict[str, float]:
+        return self.compilation.figures()
 
     def add_batch(
         self,
@@ -187,7 +214,7 @@ class BackgroundTasks(Engine):
         settings, options = call.settings, call.settings.task_options
         coroutine = is_async(call.func)
         return (
-            call.func,
+            call.func if coroutine else self.compilation.form(call.func, settings.compile_to_c),
             call.args,
             dict(call.kwargs) or None,
             int(settings.priority),

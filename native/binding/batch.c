@@ -58,7 +58,7 @@ static bool plain_dict(const Batch *batch, PyObject *item, Submission *what, PyO
     for (Py_ssize_t at = 0; PyDict_Next(item, &at, &key, &value);) {
         bool fits = false;
         if (key == key_func) {
-            fits = known_function(value);
+            fits = known_function(value) && bl_engine_knows(batch->engine, value);
             what->func = value;
         } else if (key == key_args) {
             fits = PyTuple_CheckExact(value);

@@ -51,7 +51,17 @@ typedef struct EngineObject {
     bl_worker *guests[16];    /* records of threads that are no workers and run tasks (perform) */
     unsigned guest_count;
     PyObject *claim_groups;   /* tuple of queues -> group, for claim() that waits */
+    bool shows_functions;     /* Python functions go to _add_with_options until they are in `seen` */
+    const void *seen[128];    /* code objects by address, never followed; a collision costs one more look */
 } EngineObject;
+
+/* Whether add_task() may take the function without showing it to Python. */
+static inline bool bl_engine_knows(const EngineObject *engine, PyObject *func) {
+    if (!engine->shows_functions || !PyFunction_Check(func))
+        return true;
+    const void *code = PyFunction_GET_CODE(func);
+    return engine->seen[((uintptr_t)code >> 4) % 128] == code;
+}
 
 typedef struct Callback {
     struct Callback *next;

@@ -335,6 +335,22 @@ static PyObject *engine_set_defaults(PyObject *self, PyObject *args, PyObject *k
     Py_RETURN_NONE;
 }
 
+static PyObject *engine_show_functions(PyObject *self, PyObject *on) {
+    int yes = PyObject_IsTrue(on);
+    if (yes < 0)
+        return NULL;
+    ((EngineObject *)self)->shows_functions = yes;
+    Py_RETURN_NONE;
+}
+
+static PyObject *engine_know(PyObject *self, PyObject *func) {
+    if (PyFunction_Check(func)) {
+        const void *code = PyFunction_GET_CODE(func);
+        ((EngineObject *)self)->seen[((uintptr_t)code >> 4) % 128] = code;
+    }
+    Py_RETURN_NONE;
+}
+
 static PyObject *engine_add_worker(PyObject *self, PyObject *args) {
     EngineObject *engine = (EngineObject *)self;
     unsigned int group;
@@ -492,6 +508,9 @@ static PyMethodDef engine_methods[] = {
     {"pause_group", engine_pause_group, METH_VARARGS, NULL},
     {"set_hooks", FAST(engine_set_hooks), METH_VARARGS | METH_KEYWORDS, NULL},
     {"set_defaults", FAST(engine_set_defaults), METH_VARARGS | METH_KEYWORDS, NULL},
+    {"show_functions", engine_show_functions, METH_O,
+     PyDoc_STR("show_functions(on) -> None: add_task() gives functions that know() has not had to _add_with_options().")},
+    {"know", engine_know, METH_O, PyDoc_STR("know(func) -> None: add_task() may take it without asking.")},
     {"add_worker", engine_add_worker, METH_VARARGS, NULL},
     {"work", bl_engine_work, METH_O, NULL},
     {"stop_worker", bl_engine_stop_worker, METH_O, NULL},

@@ -275,7 +275,7 @@ static PyObject *without_keyword(PyObject *const *args, Py_ssize_t nargs, PyObje
 
 PyObject *bl_engine_add_task(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames) {
     EngineObject *engine = (EngineObject *)self;
-    if (nargs < 1 || !plain_function(args[0]))
+    if (nargs < 1 || !plain_function(args[0]) || !bl_engine_knows(engine, args[0]))
         return nargs < 1 ? PyErr_Format(PyExc_TypeError, "add_task() needs the function to run as its first argument")
                          : add_with_options(self, args, nargs, kwnames);
     Py_ssize_t named = kwnames != NULL ? PyTuple_GET_SIZE(kwnames) : 0;

@@ -61,6 +61,8 @@ class Base:
         self._c_limit = 0
         self._c_timeout: float | None = None
         self._c_options: Any = None
+        self._c_shows = False
+        self._c_seen: set[int] = set()
         self._c_queue = 0
         self._c_empty()
         self._c_counters()

@@ -36,6 +36,20 @@ class Submitting(Ending):
         self._c_lane, self._c_limit, self._c_timeout = lane, int(limit), timeout
         self._c_options, self._c_queue = options, queue
 
+    def show_functions(self, on: bool) -> None:
+        """Whether add_task() gives functions that know() has not had to `_add_with_options`."""
+        self._c_shows = bool(on)
+
+    def know(self, func: Any) -> None:
+        """From now on add_task() takes this function without asking."""
+        if type(func) is FunctionType:
+            if len(self._c_seen) > 1000:  # addresses only, and functions made in a loop have new ones
+                self._c_seen.clear()
+            self._c_seen.add(id(func.__code__))
+
+    def _c_knows(self, func: Any) -> bool:
+        return not self._c_shows or type(func) is not FunctionType or id(func.__code__) in self._c_seen
+
     def submit(self, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Task:
         """The default queue and lane, no bound, no time limit; every keyword goes to the function."""
         return self.enqueue(func, args, kwargs or None, queue=self._c_queue, lane=self._c_lane)
@@ -53,9 +67,9 @@ class Submitting(Ending):
                 return self._add_with_options(func, args, kwargs)
             lane = int(priority)
             kwargs = {name: value for name, value in kwargs.items() if name != "priority"}
-            if not _is_plain(func):
+            if not _is_plain(func) or not self._c_knows(func):
                 return self._add_with_options(func, args, {**kwargs, "priority": lane})
-        elif not _is_plain(func):
+        elif not _is_plain(func) or not self._c_knows(func):
             return self._add_with_options(func, args, kwargs)
         return self.enqueue(
             func,
@@ -228,7 +242,7 @@ class Submitting(Ending):
             return None
         func, args, kwargs = item.get("func"), item.get("args", ()), item.get("kwargs", _NO_KEYWORDS)
         lane = item.get("priority", self._c_lane)
-        if not _is_plain(func) or type(args) is not tuple or type(kwargs) is not dict:
+        if not _is_plain(func) or not self._c_knows(func) or type(args) is not tuple or type(kwargs) is not dict:
             return None
         if (
             not isinstance(lane, int)

@@ -1,0 +1,348 @@
+"""Functions compiled to C: against CPython, hand-written C with the same flags, and Numba, all in one run.
+
+    python benchmarks/compiled.py [--quick] [--rounds 5]
+
+Each figure is the median of the rounds. What is compared alternates within a round, so that a busy machine slows both.
+Not comparable: the hand-written C neither checks for overflow nor can be stopped; Numba's integers wrap around.
+"""
+
+from __future__ import annotations
+
+import argparse
+import array
+import os
+import platform
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from brokerless.compiler import TaskCompiler
+from brokerless.compiler.build import Builder
+from brokerless.compiler.cache import Cache
+from brokerless.compiler.control import ffi
+from brokerless.compiler.types import INT, LIST_INT, Seq
+from brokerless.compiler.variant import Variant
+
+
+def collatz(limit):
+    best = 0
+    for start in range(1, limit):
+        n = start
+        steps = 0
+        while n != 1:
+            if n % 2 == 0:
+                n = n // 2
+            else:
+                n = 3 * n + 1
+            steps += 1
+        if steps > best:
+            best = steps
+    return best
+
+
+def primes(limit):
+    count = 0
+    for n in range(2, limit):
+        k = 2
+        prime = True
+        while k * k <= n:
+            if n % k == 0:
+                prime = False
+                break
+            k += 1
+        if prime:
+            count += 1
+    return count
+
+
+def fib(n):
+    if n < 2:
+        return n
+    return fib(n - 1) + fib(n - 2)
+
+
+def doubled(values):
+    total = 0
+    for x in values:
+        if x > 0:
+            total += x * 2
+    return total
+
+
+def add(a, b):
+    return a + b
+
+
+def spin(rounds):
+    state = 1
+    for k in range(rounds):
+        state = (state * 1103515245 + k) % 2147483647
+    return state
+
+
+BY_HAND = r"""
+typedef long long i64;
+i64 collatz(i64 limit) {
+    i64 best = 0;
+    for (i64 start = 1; start < limit; start++) {
+        i64 n = start, steps = 0;
+        while (n != 1) { if (n % 2 == 0) n = n / 2; else n = 3 * n + 1; steps++; }
+        if (steps > best) best = steps;
+    }
+    return best;
+}
+i64 primes(i64 limit) {
+    i64 count = 0;
+    for (i64 n = 2; n < limit; n++) {
+        int prime = 1;
+        for (i64 k = 2; k * k <= n; k++) if (n % k == 0) { prime = 0; break; }
+        count += prime;
+    }
+    return count;
+}
+i64 fib(i64 n) { return n < 2 ? n : fib(n - 1) + fib(n - 2); }
+i64 fib_checked(i64 n, i64 depth, volatile int *stop, int *bad) {
+    i64 one, two, both;
+    if (*stop || depth <= 0) { *bad = 1; return 0; }
+    if (n < 2) return n;
+    one = fib_checked(n - 1, depth - 1, stop, bad);
+    if (*bad) return 0;
+    two = fib_checked(n - 2, depth - 1, stop, bad);
+    if (*bad || __builtin_add_overflow(one, two, &both)) { *bad = 1; return 0; }
+    return both;
+}
+i64 fib_safe(i64 n) { volatile int stop = 0; int bad = 0; return fib_checked(n, 1000, &stop, &bad); }
+i64 spin(i64 rounds) {
+    i64 state = 1;
+    for (i64 k = 0; k < rounds; k++) state = (state * 1103515245 + k) % 2147483647;
+    return state;
+}
+"""
+
+
+def timed(call: Callable[..., Any], *args: Any) -> float:
+    started = time.perf_counter()
+    call(*args)
+    return time.perf_counter() - started
+
+
+def medians(rounds: int, **calls: Callable[[], Any]) -> dict[str, float]:
+    """Seconds of each call; one after the other within a round."""
+    seconds: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(rounds):
+        for name, call in calls.items():
+            seconds[name].append(timed(call))
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def row(work: str, measured: str, target: str, met: bool | None = None) -> None:
+    verdict = "" if met is None else ("met" if met else "MISSED")
+    print(f"| {work} | {measured} | {target} | {verdict} |", flush=True)
+
+
+class Bench:
+    def __init__(self, rounds: int, quick: bool, folder: Path) -> None:
+        self.rounds = rounds
+        self.size = 10 if quick else 1
+        self.builder = Builder(Cache(folder / "cache"))
+        self.compiler = TaskCompiler(cache_dir=folder / "cache")
+        library = folder / "by_hand.so"
+        self.builder.toolchain().compile(BY_HAND, library)
+        ffi.cdef(" ".join(f"int64_t {name}(int64_t);" for name in ("collatz", "primes", "fib", "fib_safe", "spin")))
+        self.by_hand: Any = ffi.dlopen(str(library))
+
+    def variant(self, func: Callable[..., Any], *signature: Any) -> Variant:
+        return self.builder.variant(func, signature)
+
+    def integer_loops(self) -> None:
+        for func, argument in ((collatz, 100_000 // self.size), (primes, 60_000 // self.size), (fib, 27)):
+            name = func.__name__
+            ours, hand = self.variant(func, INT).call, getattr(self.by_hand, name)
+            expected = func(argument)
+            assert ours(argument) == hand(argument) == expected
+            calls: dict[str, Callable[[], Any]] = {
+                "ours": lambda ours=ours, a=argument: ours(a),
+                "hand": lambda hand=hand, a=argument: hand(a),
+            }
+            if func is fib:
+                calls["safe"] = lambda a=argument: self.by_hand.fib_safe(a)
+            numba = numba_of(func)
+            if numba is not None:
+                assert numba(argument) == expected
+                calls["numba"] = lambda numba=numba, a=argument: numba(a)
+            seconds = medians(self.rounds, **calls)
+            python = medians(min(self.rounds, 3), python=lambda func=func, a=argument: func(a))["python"]
+            gain, slower = python / seconds["ours"], seconds["ours"] / seconds["hand"]
+            row(f"{name}({argument}): CPython / ours", f"{gain:.0f} x", ">= 50 x", gain >= 50)
+            row(f"{name}({argument}): ours / hand-written C", f"{slower:.2f} x", "<= 1.3 x", slower <= 1.3)
+            if "safe" in calls:
+                safe = f"{seconds['ours'] / seconds['safe']:.2f} x"
+                row(
+                    f"{name}({argument}): ours / the same with overflow, depth and stop checked by hand",
+                    safe,
+                    "beside it",
+                )
+            beside = f"{seconds['ours'] / seconds['numba']:.2f} x" if numba is not None else "Numba is not installed"
+            row(f"{name}({argument}): ours / Numba njit", beside, "beside it")
+
+    def sequences(self) -> None:
+        count = 1_000_000 // self.size
+        values = list(range(count))
+        packed = array.array("q", values)
+        boxed, plain = self.variant(doubled, LIST_INT), self.variant(doubled, Seq("array", "q"))
+        self.compiler.compile(doubled)(values)  # loads the helper that copies lists
+        assert boxed.call(values) == plain.call(packed) == doubled(values)
+        seconds = medians(
+            self.rounds,
+            python=lambda: doubled(values),
+            python_array=lambda: doubled(packed),
+            boxed=lambda: boxed.call(values),
+            packed=lambda: plain.call(packed),
+        )
+        gain = seconds["python"] / seconds["boxed"]
+        row(f"sum of positive doubled, list of {count}", f"{gain:.1f} x CPython", ">= 5 x", gain >= 5)
+        gain = seconds["python_array"] / seconds["packed"]
+        row(f"the same from array('q'), {count}", f"{gain:.0f} x CPython", ">= 80 x", gain >= 80)
+
+    def two_workers(self) -> None:
+        rounds = 60_000_000 // self.size
+        ours = self.variant(spin, INT).call
+        hand = self.by_hand.spin
+        gains, ceilings = [], []
+        for _ in range(self.rounds):
+            one = timed(threads, ours, rounds, 1)
+            two = timed(threads, ours, rounds, 2)
+            alone = timed(forked, hand, rounds, 1)
+            both = timed(forked, hand, rounds, 2)
+            gains.append(2 * one / two)
+            ceilings.append(2 * alone / both)
+        gain, ceiling = statistics.median(gains), statistics.median(ceilings)
+        measured = f"{gain:.2f} of {ceiling:.2f}: {gain / ceiling:.2f}"
+        row("2 native workers / 1, of the gain of 2 processes", measured, ">= 0.92", gain / ceiling >= 0.92)
+
+    def beside_python(self) -> None:
+        ours = self.variant(spin, INT).call
+        rounds = 400_000_000 // self.size
+        kept = []
+        for _ in range(self.rounds):
+            alone = python_speed()
+            thread = threading.Thread(target=ours, args=(rounds,))
+            thread.start()
+            if "safe" in calls:
+                safe = f"{seconds['ours'] / seconds['safe']:.2f} x"
+                row(
+                    f"{name}({argument}): ours / the same with overflow, depth and stop checked by hand",
+                    safe,
+                    "beside it",
+                )
+            beside = python_speed()
+            assert thread.is_alive() or self.size > 1, "the native call was over too soon"
+            thread.join()
+            kept.append(beside / alone)
+        # What the machine itself takes from the Python thread when its other core is busy: a process instead of a thread.
+        ceiling = []
+        for _ in range(self.rounds):
+            alone = python_speed()
+            child = fork_one(self.by_hand.spin, rounds)
+            ceiling.append(python_speed() / alone)
+            os.waitpid(child, 0)
+        share = statistics.median(kept)
+        measured = f"{share:.0%} (beside a process: {statistics.median(ceiling):.0%})"
+        row("Python thread beside 1 native worker keeps", measured, ">= 90 %", share >= 0.9)
+
+    def batches(self) -> None:
+        count = 10_000_000 // self.size
+        left, right = array.array("q", range(count)), array.array("q", range(count))
+        assert self.compiler.map_batch(add, left[:3], right[:3]) == [0, 2, 4]
+        seconds = medians(
+            self.rounds,
+            arrays=lambda: self.compiler.map_batch(add, left, right),
+            python=lambda: list(map(add, left, right)),
+        )
+        rate = count / seconds["arrays"] / 1e6
+        note = f"{rate:.1f} M/s (map() in CPython {count / seconds['python'] / 1e6:.1f} M/s)"
+        row(f"map_batch of a + b, {count} calls", note, ">= 10 M/s", rate >= 10)
+
+    def compile_time(self, folder: Path) -> None:
+        cold, warm = [], []
+        for number in range(max(self.rounds, 9)):
+            cold.append(timed(lambda n=number: Builder(Cache(folder / f"cold{n}")).variant(collatz, (INT,))) * 1e3)
+        Builder(Cache(folder / "warm")).variant(collatz, (INT,))
+        for _ in range(max(self.rounds, 9)):
+            warm.append(timed(lambda: Builder(Cache(folder / "warm")).variant(collatz, (INT,))) * 1e3)
+        first, later = statistics.median(cold), statistics.median(warm)
+        row("compile, cold", f"{first:.0f} ms", "<= 150 ms", first <= 150)
+        row("compile, warm cache", f"{later:.2f} ms", "<= 2 ms", later <= 2)
+
+
+def numba_of(func: Callable[..., Any]) -> Any:
+    try:
+        import numba  # type: ignore[import-not-found,unused-ignore]
+    except ImportError:
+        return None
+    if func is not fib:
+        return numba.njit(func)
+    # Numba looks a recursive function up by its global name, which has to be the compiled one there.
+    signature = numba.int64(numba.int64)
+    space: dict[str, Any] = {}
+    exec("def fib(n):\n    if n < 2:\n        return n\n    return fib(n - 1) + fib(n - 2)\n", space)
+    return numba.njit(signature)(space["fib"])
+
+
+def threads(call: Callable[..., Any], argument: int, count: int) -> None:
+    running = [threading.Thread(target=call, args=(argument,)) for _ in range(count)]
+    for thread in running:
+        thread.start()
+    for thread in running:
+        thread.join()
+
+
+def fork_one(call: Callable[..., Any], argument: int) -> int:
+    child = os.fork()
+    if child == 0:
+        call(argument)
+        os._exit(0)
+    return child
+
+
+def forked(call: Callable[..., Any], argument: int, count: int) -> None:
+    for child in [fork_one(call, argument) for _ in range(count)]:
+        os.waitpid(child, 0)
+
+
+def python_speed(seconds: float = 0.25) -> float:
+    done, stop = 0, time.perf_counter() + seconds
+    while time.perf_counter() < stop:
+        for _ in range(1000):
+            done += 1
+    return done / seconds
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="a tenth of the work")
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        bench = Bench(options.rounds, options.quick, Path(name))
+        toolchain = bench.builder.toolchain()
+        print(
+            f"Python {platform.python_version()}, {os.cpu_count()} cores, {' '.join(toolchain.command)}, "
+            f"median of {options.rounds}, load {os.getloadavg()[0]:.1f}"
+        )
+        print("\n| work | measured | target | |\n|---|---|---|---|")
+        bench.integer_loops()
+        bench.sequences()
+        bench.two_workers()
+        bench.beside_python()
+        bench.batches()
+        bench.compile_time(Path(name))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,183 @@
+"""A compiled function as its callers see it: picks the variant for the arguments, or runs the Python function.
+
+It decides nothing about when to compile: it asks its ``TaskCompiler`` for the signature it has not seen, once.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import threading
+import time
+from collections.abc import Callable
+from types import CodeType, FunctionType
+from typing import TYPE_CHECKING, Any
+
+from . import types
+from .errors import CompilationError, Verdict
+from .types import Signature, signature_name
+
+if TYPE_CHECKING:
+    from .tier import TaskCompiler
+    from .variant import Variant
+
+_SAMPLES = 8
+# Called with the code of each native caller: its frame is what a thread shows while compiled code runs.
+frame_hooks: list[Callable[[CodeType], None]] = []
+_MAX_INVALIDATIONS = 8
+
+
+class CompiledFunction:
+    """Callable like the function it stands for. ``mode`` is None (in the background), True or "require"."""
+
+    def __init__(self, func: FunctionType, owner: TaskCompiler, mode: bool | str | None, verdict: Verdict) -> None:
+        functools.update_wrapper(self, func)
+        self.__brokerless_function__ = func
+        self.mode = mode
+        self.verdict = verdict
+        self.variants: dict[Signature, Variant] = {}
+        self.refused: dict[Signature, str] = {}
+        self.pending: set[Signature] = set()
+        self.invalidations = 0
+        self.python_seconds: list[float] = []
+        self.native_seconds: list[float] = []
+        self._func: Callable[..., Any] = func
+        self._owner = owner
+        self._names = inspect.getfullargspec(func).args + inspect.getfullargspec(func).kwonlyargs
+        self._fast: dict[tuple[type, ...], Callable[..., Any]] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        if not kwargs:
+            call = self._fast.get(tuple(map(type, args)))
+            if call is not None:
+                return call(*args)
+        return self._slow(args, kwargs)
+
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        return self if instance is None else functools.partial(self, instance)
+
+    def __reduce__(self) -> str:
+        # By name, like the function itself.
+        return self._func.__qualname__
+
+    def _slow(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        full = self._bound(args, kwargs)
+        if full is None or not self.verdict.can_compile:
+            return self._func(*args, **kwargs)
+        kinds = tuple(map(types.of_value, full))
+        if None in kinds:
+            return self._func(*args, **kwargs)
+        signature: Signature = kinds  # type: ignore[assignment]
+        variant = self.variants.get(signature)
+        if variant is not None and variant.stale:
+            self._invalidate(variant)
+            variant = None
+        if variant is None and signature not in self.refused and signature not in self.pending:
+            self._owner.request(self, signature)
+            variant = self.variants.get(signature)
+        if variant is not None:
+            return self._native(variant, full)
+        if self.mode == "require" and signature in self.refused:
+            raise CompilationError(f"{self._name()} for {signature_name(signature)}: {self.refused[signature]}")
+        return self._python(args, kwargs)
+
+    def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...] | None:
+        """All arguments in order, or None when Python should sort it out."""
+        func: Any = self._func
+        defaults = func.__defaults__ or ()
+        code = func.__code__
+        named, count = self._names, code.co_argcount
+        if len(args) == len(named) == count and not kwargs:
+            return args
+        if len(args) > count:
+            return None
+        full = list(args)
+        used = 0
+        for index in range(len(args), len(named)):
+            name = named[index]
+            if name in kwargs and index >= code.co_posonlyargcount:
+                full.append(kwargs[name])
+                used += 1
+            elif index < count and index >= count - len(defaults):
+                full.append(defaults[index - count])
+            elif index >= count and name in (func.__kwdefaults__ or {}):
+                full.append(func.__kwdefaults__[name])
+            else:
+                return None
+        return tuple(full) if used == len(kwargs) else None
+
+    def _python(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if len(self.python_seconds) >= _SAMPLES:
+            return self._func(*args, **kwargs)
+        started = time.perf_counter()
+        result = self._func(*args, **kwargs)
+        self.python_seconds.append(time.perf_counter() - started)
+        return result
+
+    def _native(self, variant: Variant, args: tuple[Any, ...]) -> Any:
+        """A call through a known variant; the first ones are timed."""
+        if len(self.native_seconds) >= _SAMPLES:
+            self._settle(variant, args)
+            return variant.call(*args)
+        redone = variant.redone_calls
+        started = time.perf_counter()
+        result = variant.call(*args)
+        if variant.redone_calls == redone and not variant.stale:
+            self.native_seconds.append(time.perf_counter() - started)
+            if len(self.native_seconds) == _SAMPLES:
+                self._owner.measure(self, variant, args)
+        return result
+
+    def _settle(self, variant: Variant, args: tuple[Any, ...]) -> None:
+        """From now on these argument types go to the variant without a detour, where types alone decide."""
+        key = tuple(map(type, args))
+        if any(not isinstance(kind, int) for kind in variant.signature) or self._func.__code__.co_kwonlyargcount:
+            return
+
+        def call(*given: Any) -> Any:
+            if variant.stale:
+                self._fast.pop(key, None)
+                return self._slow(given, {})
+            return variant.call(*given)
+
+        # Only guards can make a variant stale.
+        self._fast[key] = variant.call if variant.check is None else call
+
+    def _invalidate(self, variant: Variant) -> None:
+        with self._lock:
+            if self.variants.get(variant.signature) is not variant:
+                return
+            del self.variants[variant.signature]
+            self._fast.clear()
+            self.invalidations += 1
+        self.verdict = self._owner.analyse(self._func)
+        if self.invalidations > _MAX_INVALIDATIONS:
+            self.verdict = Verdict(False, "a constant or a callee of it is bound to something else again and again")
+
+    @property
+    def __code__(self) -> CodeType:
+        """The function's own: what looks for the task's frames on a stack compares with it."""
+        code: CodeType = self._func.__code__
+        return code
+
+    def adopt(self, signature: Signature, variant: Variant | str) -> None:
+        """The outcome of a request: a variant, or the reason why there is none."""
+        with self._lock:
+            self.pending.discard(signature)
+            if isinstance(variant, str):
+                self.refused[signature] = variant
+            else:
+                self.variants[signature] = variant
+                for hook in frame_hooks:
+                    hook(variant.call.__code__)
+
+    def all_variants(self) -> list[Variant]:
+        with self._lock:
+            return list(self.variants.values())
+
+    def _name(self) -> str:
+        return f"{self._func.__module__}.{self._func.__qualname__}"
+
+    def __repr__(self) -> str:
+        return f"<CompiledFunction {self._name()}>"

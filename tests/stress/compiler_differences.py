@@ -1,0 +1,140 @@
+"""Runs random programs twice, compiled and in CPython, and says where they differ. Shared by the test tiers.
+
+As a program: ``python -m tests.stress.compiler_differences COUNT SEED [ubsan]``.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from types import FunctionType, ModuleType
+from typing import Any
+
+from brokerless.compiler import types
+from brokerless.compiler.bridge import bridge
+from brokerless.compiler.build import Builder
+from brokerless.compiler.cache import Cache
+from brokerless.compiler.errors import Refused
+from brokerless.compiler.program import Program as CProgram
+from brokerless.compiler.toolchain import WARNINGS, find
+
+from .compiler_programs import Writer, argument
+
+PER_FILE = 40
+CALLS = 12
+
+
+@dataclass
+class Report:
+    functions: int = 0
+    refused: list[str] = field(default_factory=list)
+    calls: int = 0
+    native: int = 0
+    values: int = 0
+    differences: list[str] = field(default_factory=list)
+
+
+def outcome(call: Callable[..., Any], args: tuple[Any, ...]) -> str:
+    """Value and type, or exception class and message, as text; a nan is a nan."""
+    try:
+        result = call(*args)
+    except Exception as error:
+        return f"raises {type(error).__name__}: {error}"
+    return f"gives {_typed(result)}"
+
+
+def _typed(value: Any) -> str:
+    if isinstance(value, tuple):
+        return "(" + ", ".join(map(_typed, value)) + ")"
+    return f"{type(value).__name__} {value!r}"
+
+
+def _load(text: str, path: Path) -> ModuleType:
+    path.write_text(text)
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def run(
+    count: int, seed: int, *, ubsan: bool = False, warnings: bool = True, calls: int = CALLS, quick: bool = True
+) -> Report:
+    """``count`` functions from ``seed``; the report holds the text of each difference."""
+    toolchain = find()
+    assert toolchain is not None, "no C compiler"
+    if warnings:
+        toolchain = toolchain.with_flags(*WARNINGS)
+    if ubsan:
+        toolchain = toolchain.with_flags("-fsanitize=undefined", "-fsanitize-undefined-trap-on-error")
+    # Three files of four are built without optimising, which takes a third of the time; the emitted C is the same.
+    fast = toolchain.with_flags("-O0") if quick else toolchain
+    report = Report()
+    with tempfile.TemporaryDirectory() as folder:
+        cache = Cache(Path(folder) / "cache")
+        builders = [Builder(cache, fast if number % 4 else toolchain) for number in range(4)]
+        bridge.load(lambda text: builders[0].object_for(text)[0])
+        number = 0
+        while report.functions < count:
+            size = min(PER_FILE, count - report.functions)
+            _one_file(builders[number % 4], Path(folder), seed * 1_000_003 + number, size, calls, report)
+            number += 1
+    return report
+
+
+def _one_file(builder: Builder, folder: Path, seed: int, size: int, calls: int, report: Report) -> None:
+    rnd = Random(seed)
+    writer = Writer(seed)
+    module = _load(writer.module(size, "f"), folder / f"programs_{seed}.py")
+    jobs, chosen = [], []
+    for program in writer.programs:
+        report.functions += 1
+        func: FunctionType = getattr(module, program.name)
+        rows = [tuple(argument(rnd, kind) for kind in program.kinds) for _ in range(calls)]
+        # An empty list has no element type; the variant is made for a row that shows all types.
+        sample = next((row for row in rows if all(len(one) > 0 for one in row if hasattr(one, "__len__"))), None)
+        if sample is None:
+            continue
+        signature = tuple(types.of_value(one) for one in sample)
+        assert None not in signature, program.kinds
+        try:
+            made = CProgram(func, signature, f"f{len(jobs)}")  # type: ignore[arg-type]
+        except Refused as refused:
+            report.refused.append(f"seed {seed} {program.name} line {refused.line}: {refused.reason}")
+            continue
+        jobs.append(made)
+        chosen.append((program, rows))
+    variants = builder.load(jobs)
+    for (program, rows), variant in zip(chosen, variants, strict=True):
+        for row in rows:
+            expected, got = outcome(variant.func, row), outcome(variant.call, row)
+            report.calls += 1
+            report.values += expected.startswith("gives")
+            if expected != got:
+                report.differences.append(
+                    f"seed {seed} {program.name}{row!r}\n  Python {expected}\n  C      {got}\n{program.text}"
+                )
+        report.native += variant.native_calls
+
+
+def main() -> None:
+    count, seed = int(sys.argv[1]), int(sys.argv[2])
+    report = run(count, seed, ubsan="ubsan" in sys.argv)
+    print(
+        f"{report.functions} functions, {len(report.refused)} refused, {report.calls} calls, "
+        f"{report.values} with a value, {report.native} native, {len(report.differences)} differences"
+    )
+    for text in report.refused[:5] + report.differences[:5]:
+        print(text)
+    sys.exit(bool(report.differences))
+
+
+if __name__ == "__main__":
+    main()

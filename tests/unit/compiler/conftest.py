@@ -1,0 +1,35 @@
+"""A builder and a TaskCompiler of their own cache folder for the compiler's tests; all are skipped without a compiler."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("cffi")
+
+from brokerless.compiler import TaskCompiler, control
+from brokerless.compiler.build import Builder
+from brokerless.compiler.cache import Cache
+from brokerless.compiler.toolchain import find
+
+if find() is None:
+    pytest.skip("no C compiler", allow_module_level=True)
+
+
+@pytest.fixture(autouse=True)
+def _watcher_ends_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control, "_PARKED", 0.02)
+
+
+@pytest.fixture(scope="session")
+def builder(tmp_path_factory: pytest.TempPathFactory) -> Builder:
+    return Builder(Cache(tmp_path_factory.mktemp("objects") / "cache"))
+
+
+@pytest.fixture
+def compiler(tmp_path: Path) -> Iterator[TaskCompiler]:
+    made = TaskCompiler(cache_dir=tmp_path / "cache")
+    yield made
+    assert made.wait(30)

@@ -1,0 +1,17 @@
+"""Random programs, compiled and interpreted: the default number. More by `make stress` and `make soak`."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.stress.compiler_differences import run
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("seed", range(4))
+def test_random_programs_give_what_python_gives(seed: int) -> None:
+    report = run(500, 1000 + seed)
+    assert not report.differences, "\n\n".join(report.differences[:3])
+    assert report.functions == 500
+    assert len(report.refused) < 5
+    assert report.native > report.calls / 3
