@@ -50,11 +50,21 @@ if TYPE_CHECKING:
     from .utils import uuid
 
 _ORIGINS = {
-    "Celery": ".app", "bugreport": ".app", "shared_task": ".app",
+    "Celery": ".app",
+    "bugreport": ".app",
+    "shared_task": ".app",
     "Task": ".app.task",
-    "current_app": "._state", "current_task": "._state",
-    "Signature": ".canvas", "chain": ".canvas", "chord": ".canvas", "chunks": ".canvas", "group": ".canvas",
-    "signature": ".canvas", "maybe_signature": ".canvas", "subtask": ".canvas", "xmap": ".canvas",
+    "current_app": "._state",
+    "current_task": "._state",
+    "Signature": ".canvas",
+    "chain": ".canvas",
+    "chord": ".canvas",
+    "chunks": ".canvas",
+    "group": ".canvas",
+    "signature": ".canvas",
+    "maybe_signature": ".canvas",
+    "subtask": ".canvas",
+    "xmap": ".canvas",
     "xstarmap": ".canvas",
     "uuid": ".utils",
 }

@@ -89,9 +89,7 @@ def _get_current_app() -> Any:
         from .app.base import Celery
 
         set_default_app(
-            Celery(
-                "default", fixups=[], set_as_current=False, loader=os.environ.get("CELERY_LOADER") or "default"
-            )
+            Celery("default", fixups=[], set_as_current=False, loader=os.environ.get("CELERY_LOADER") or "default")
         )
     return _tls.current_app or default_app
 

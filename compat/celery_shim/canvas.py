@@ -59,8 +59,16 @@ class Signature(dict, Stampable):  # type: ignore[type-arg]
         return Signature(d, app=app)
 
     def __init__(
-        self, task: Any = None, args: Any = None, kwargs: Any = None, options: Any = None, type: Any = None,
-        subtask_type: str | None = None, immutable: bool = False, app: Any = None, **ex: Any,
+        self,
+        task: Any = None,
+        args: Any = None,
+        kwargs: Any = None,
+        options: Any = None,
+        type: Any = None,
+        subtask_type: str | None = None,
+        immutable: bool = False,
+        app: Any = None,
+        **ex: Any,
     ) -> None:
         self._app = app
         if isinstance(task, dict):
@@ -72,8 +80,12 @@ class Signature(dict, Stampable):  # type: ignore[type-arg]
         else:
             self._type = task
         super().__init__(
-            task=name, args=tuple(args or ()), kwargs=kwargs or {}, options={**(options or {}), **ex},
-            subtask_type=subtask_type, immutable=immutable,
+            task=name,
+            args=tuple(args or ()),
+            kwargs=kwargs or {},
+            options={**(options or {}), **ex},
+            subtask_type=subtask_type,
+            immutable=immutable,
         )
 
     id = getitem_property("options.task_id", "Id of the task.")
@@ -173,8 +185,12 @@ class Signature(dict, Stampable):  # type: ignore[type-arg]
             args, kwargs, opts = self.args, self.kwargs, self.options
         copied = Signature.from_dict(
             {
-                "task": self.task, "args": tuple(args), "kwargs": dict(kwargs) if kwargs is self.kwargs else kwargs,
-                "options": deepcopy(opts), "subtask_type": self.subtask_type, "immutable": self.immutable,
+                "task": self.task,
+                "args": tuple(args),
+                "kwargs": dict(kwargs) if kwargs is self.kwargs else kwargs,
+                "options": deepcopy(opts),
+                "subtask_type": self.subtask_type,
+                "immutable": self.immutable,
             },
             app=self._app,
         )
@@ -184,8 +200,13 @@ class Signature(dict, Stampable):  # type: ignore[type-arg]
     partial = clone
 
     def freeze(
-        self, _id: str | None = None, group_id: str | None = None, chord: Any = None, root_id: str | None = None,
-        parent_id: str | None = None, group_index: int | None = None,
+        self,
+        _id: str | None = None,
+        group_id: str | None = None,
+        chord: Any = None,
+        root_id: str | None = None,
+        parent_id: str | None = None,
+        group_index: int | None = None,
     ) -> Any:
         """Fix the id before the call; gives the result's handle."""
         opts = self.options

@@ -23,7 +23,7 @@ __all__ = (
     "BackendStoreError",
     "CDeprecationWarning",
     "CPendingDeprecationWarning",
-        "CeleryError",
+    "CeleryError",
     "CeleryWarning",
     "ChordError",
     "DuplicateNodenameWarning",
@@ -107,8 +107,13 @@ class Retry(TaskPredicate):
     when: Any = None
 
     def __init__(
-        self, message: str | None = None, exc: Any = None, when: Any = None, is_eager: bool = False,
-        sig: Any = None, **kwargs: Any,
+        self,
+        message: str | None = None,
+        exc: Any = None,
+        when: Any = None,
+        is_eager: bool = False,
+        sig: Any = None,
+        **kwargs: Any,
     ) -> None:
         self.message, self.when, self.is_eager, self.sig = message, when, is_eager, sig
         if isinstance(exc, str):

@@ -67,8 +67,12 @@ class Proxy:
     __doc__ = _class_text(lambda self: self._get_current_object().__doc__, "Forwards to another object.")
 
     def __init__(
-        self, local: Any, args: tuple[Any, ...] | None = None, kwargs: dict[str, Any] | None = None,
-        name: str | None = None, __doc__: str | None = None,
+        self,
+        local: Any,
+        args: tuple[Any, ...] | None = None,
+        kwargs: dict[str, Any] | None = None,
+        name: str | None = None,
+        __doc__: str | None = None,
     ) -> None:
         _set(self, "_Proxy__local", local)
         _set(self, "_Proxy__args", args or ())
@@ -161,15 +165,42 @@ def _forward_method(name: str) -> None:
 
 
 _OPERATORS: dict[str, Callable[..., Any]] = {
-    "__str__": str, "__hash__": hash, "__len__": len, "__iter__": iter, "__divmod__": divmod,
-    "__complex__": complex, "__int__": int, "__float__": float, "__pow__": pow, "__abs__": abs,
-    "__lt__": operator.lt, "__le__": operator.le, "__eq__": operator.eq, "__ne__": operator.ne, "__gt__": operator.gt,
-    "__ge__": operator.ge, "__getitem__": operator.getitem, "__setitem__": operator.setitem,
-    "__delitem__": operator.delitem, "__contains__": operator.contains, "__add__": operator.add,
-    "__sub__": operator.sub, "__mul__": operator.mul, "__floordiv__": operator.floordiv, "__mod__": operator.mod,
-    "__lshift__": operator.lshift, "__rshift__": operator.rshift, "__and__": operator.and_, "__xor__": operator.xor,
-    "__or__": operator.or_, "__truediv__": operator.truediv, "__neg__": operator.neg, "__pos__": operator.pos,
-    "__invert__": operator.invert, "__oct__": oct, "__hex__": hex,
+    "__str__": str,
+    "__hash__": hash,
+    "__len__": len,
+    "__iter__": iter,
+    "__divmod__": divmod,
+    "__complex__": complex,
+    "__int__": int,
+    "__float__": float,
+    "__pow__": pow,
+    "__abs__": abs,
+    "__lt__": operator.lt,
+    "__le__": operator.le,
+    "__eq__": operator.eq,
+    "__ne__": operator.ne,
+    "__gt__": operator.gt,
+    "__ge__": operator.ge,
+    "__getitem__": operator.getitem,
+    "__setitem__": operator.setitem,
+    "__delitem__": operator.delitem,
+    "__contains__": operator.contains,
+    "__add__": operator.add,
+    "__sub__": operator.sub,
+    "__mul__": operator.mul,
+    "__floordiv__": operator.floordiv,
+    "__mod__": operator.mod,
+    "__lshift__": operator.lshift,
+    "__rshift__": operator.rshift,
+    "__and__": operator.and_,
+    "__xor__": operator.xor,
+    "__or__": operator.or_,
+    "__truediv__": operator.truediv,
+    "__neg__": operator.neg,
+    "__pos__": operator.pos,
+    "__invert__": operator.invert,
+    "__oct__": oct,
+    "__hex__": hex,
 }
 for _name, _operation in _OPERATORS.items():
     _forward_operator(_name, _operation)
@@ -212,9 +243,7 @@ class PromiseProxy(Proxy):
     def __maybe_evaluate__(self) -> Any:
         return self._get_current_object()
 
-    def __evaluate__(
-        self, _clean: tuple[str, ...] = ("_Proxy__local", "_Proxy__args", "_Proxy__kwargs")
-    ) -> Any:
+    def __evaluate__(self, _clean: tuple[str, ...] = ("_Proxy__local", "_Proxy__args", "_Proxy__kwargs")) -> Any:
         thing = Proxy._get_current_object(self)
         _set(self, "__thing", thing)
         for attribute in _clean:

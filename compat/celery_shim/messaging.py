@@ -11,4 +11,8 @@ TaskConsumer: Any = Proxy(lambda: current_app.amqp.TaskConsumer)
 establish_connection: Any = Proxy(lambda: current_app.connection)
 get_consumer_set: Any = Proxy(lambda: current_app.amqp.TaskConsumer)
 
-__all__ = ("TaskConsumer", "establish_connection", "get_consumer_set",)
+__all__ = (
+    "TaskConsumer",
+    "establish_connection",
+    "get_consumer_set",
+)

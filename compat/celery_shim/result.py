@@ -126,7 +126,11 @@ class AsyncResult(ResultBase):
         self.backend.forget(self.id)
 
     def revoke(
-        self, connection: Any = None, terminate: bool = False, signal: Any = None, wait: bool = False,
+        self,
+        connection: Any = None,
+        terminate: bool = False,
+        signal: Any = None,
+        wait: bool = False,
         timeout: Any = None,
     ) -> None:
         """Have workers refuse the task."""
@@ -135,7 +139,12 @@ class AsyncResult(ResultBase):
         )
 
     def revoke_by_stamped_headers(
-        self, headers: Any, connection: Any = None, terminate: bool = False, signal: Any = None, wait: bool = False,
+        self,
+        headers: Any,
+        connection: Any = None,
+        terminate: bool = False,
+        signal: Any = None,
+        wait: bool = False,
         timeout: Any = None,
     ) -> None:
         self.app.control.revoke_by_stamped_headers(
@@ -143,9 +152,17 @@ class AsyncResult(ResultBase):
         )
 
     def get(
-        self, timeout: float | None = None, propagate: bool = True, interval: float = 0.5, no_ack: bool = True,
-        follow_parents: bool = True, callback: Any = None, on_message: Any = None, on_interval: Any = None,
-        disable_sync_subtasks: bool = True, EXCEPTION_STATES: Any = states.EXCEPTION_STATES,
+        self,
+        timeout: float | None = None,
+        propagate: bool = True,
+        interval: float = 0.5,
+        no_ack: bool = True,
+        follow_parents: bool = True,
+        callback: Any = None,
+        on_message: Any = None,
+        on_interval: Any = None,
+        disable_sync_subtasks: bool = True,
+        EXCEPTION_STATES: Any = states.EXCEPTION_STATES,
         PROPAGATE_STATES: Any = states.PROPAGATE_STATES,
     ) -> Any:
         """Wait for the result; raises the task's exception unless told not to."""
@@ -163,8 +180,14 @@ class AsyncResult(ResultBase):
             return self.result
         self.backend.add_pending_result(self)
         return self.backend.wait_for_pending(
-            self, timeout=timeout, interval=interval, on_interval=between, no_ack=no_ack, propagate=propagate,
-            callback=callback, on_message=on_message,
+            self,
+            timeout=timeout,
+            interval=interval,
+            on_interval=between,
+            no_ack=no_ack,
+            propagate=propagate,
+            callback=callback,
+            on_message=on_message,
         )
 
     wait = get
@@ -486,12 +509,20 @@ class ResultSet(ResultBase):
             result.forget()
 
     def revoke(
-        self, connection: Any = None, terminate: bool = False, signal: Any = None, wait: bool = False,
+        self,
+        connection: Any = None,
+        terminate: bool = False,
+        signal: Any = None,
+        wait: bool = False,
         timeout: Any = None,
     ) -> None:
         self.app.control.revoke(
-            [result.id for result in self.results], connection=connection, timeout=timeout, terminate=terminate,
-            signal=signal, reply=wait,
+            [result.id for result in self.results],
+            connection=connection,
+            timeout=timeout,
+            terminate=terminate,
+            signal=signal,
+            reply=wait,
         )
 
     def __iter__(self) -> Iterator[Any]:
@@ -512,19 +543,39 @@ class ResultSet(ResultBase):
         return f"<{type(self).__name__}: [{', '.join(result.id for result in self.results)}]>"
 
     def get(
-        self, timeout: float | None = None, propagate: bool = True, interval: float = 0.5, callback: Any = None,
-        no_ack: bool = True, on_message: Any = None, disable_sync_subtasks: bool = True, on_interval: Any = None,
+        self,
+        timeout: float | None = None,
+        propagate: bool = True,
+        interval: float = 0.5,
+        callback: Any = None,
+        no_ack: bool = True,
+        on_message: Any = None,
+        disable_sync_subtasks: bool = True,
+        on_interval: Any = None,
     ) -> Any:
         """Wait for all."""
         join = self.join_native if self.supports_native_join else self.join
         return join(
-            timeout=timeout, propagate=propagate, interval=interval, callback=callback, no_ack=no_ack,
-            on_message=on_message, disable_sync_subtasks=disable_sync_subtasks, on_interval=on_interval,
+            timeout=timeout,
+            propagate=propagate,
+            interval=interval,
+            callback=callback,
+            no_ack=no_ack,
+            on_message=on_message,
+            disable_sync_subtasks=disable_sync_subtasks,
+            on_interval=on_interval,
         )
 
     def join(
-        self, timeout: float | None = None, propagate: bool = True, interval: float = 0.5, callback: Any = None,
-        no_ack: bool = True, on_message: Any = None, disable_sync_subtasks: bool = True, on_interval: Any = None,
+        self,
+        timeout: float | None = None,
+        propagate: bool = True,
+        interval: float = 0.5,
+        callback: Any = None,
+        no_ack: bool = True,
+        on_message: Any = None,
+        disable_sync_subtasks: bool = True,
+        on_interval: Any = None,
     ) -> list[Any]:
         """Wait for one after the other, in the order of the list."""
         if disable_sync_subtasks:
@@ -536,7 +587,11 @@ class ResultSet(ResultBase):
         for result in self.results:
             left = None if timeout is None else max(timeout - (time.monotonic() - started), 0.0)
             value = result.get(
-                timeout=left, propagate=propagate, interval=interval, no_ack=no_ack, on_interval=on_interval,
+                timeout=left,
+                propagate=propagate,
+                interval=interval,
+                no_ack=no_ack,
+                on_interval=on_interval,
                 disable_sync_subtasks=disable_sync_subtasks,
             )
             if callback:
@@ -549,7 +604,11 @@ class ResultSet(ResultBase):
         return self.on_ready.then(callback, on_error)
 
     def iter_native(
-        self, timeout: float | None = None, interval: float = 0.5, no_ack: bool = True, on_message: Any = None,
+        self,
+        timeout: float | None = None,
+        interval: float = 0.5,
+        no_ack: bool = True,
+        on_message: Any = None,
         on_interval: Any = None,
     ) -> Any:
         """``(id, meta)`` as members end."""
@@ -559,8 +618,15 @@ class ResultSet(ResultBase):
         )
 
     def join_native(
-        self, timeout: float | None = None, propagate: bool = True, interval: float = 0.5, callback: Any = None,
-        no_ack: bool = True, on_message: Any = None, on_interval: Any = None, disable_sync_subtasks: bool = True,
+        self,
+        timeout: float | None = None,
+        propagate: bool = True,
+        interval: float = 0.5,
+        callback: Any = None,
+        no_ack: bool = True,
+        on_message: Any = None,
+        on_interval: Any = None,
+        disable_sync_subtasks: bool = True,
     ) -> Any:
         """Wait for all at once; the values come in the order of the list."""
         if disable_sync_subtasks:
@@ -587,10 +653,7 @@ class ResultSet(ResultBase):
         return (meta for _, meta in self.backend.get_many(ids, max_iterations=1, **kwargs))
 
     def _failed_join_report(self) -> Iterator[Any]:
-        return (
-            result for result in self.results
-            if result.backend.is_cached(result.id) and result.state in _PROPAGATE
-        )
+        return (result for result in self.results if result.backend.is_cached(result.id) and result.state in _PROPAGATE)
 
     @property
     def supports_native_join(self) -> Any:
@@ -691,7 +754,10 @@ class EagerResult(AsyncResult):
     @property
     def _cache(self) -> Any:  # type: ignore[override]
         return {
-            "task_id": self.id, "result": self._result, "status": self._state, "traceback": self._traceback,
+            "task_id": self.id,
+            "result": self._result,
+            "status": self._state,
+            "traceback": self._traceback,
             "name": self._name,
         }
 

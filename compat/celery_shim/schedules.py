@@ -35,9 +35,7 @@ class schedstate(NamedTuple):
     next: float
 
 
-CRON_INVALID_DATE = (
-    "Invalid crontab: day_of_month {day_of_month!r} never occurs in month_of_year {month_of_year!r}."
-)
+CRON_INVALID_DATE = "Invalid crontab: day_of_month {day_of_month!r} never occurs in month_of_year {month_of_year!r}."
 CRON_DAYS_IN_MONTH = {month: 29 if month == 2 else 30 if month in (4, 6, 9, 11) else 31 for month in range(1, 13)}
 #: A 29 February on a given weekday comes back after 28 years, or 40 around a century.
 _LONGEST_WAIT = 41 * 366
@@ -105,7 +103,10 @@ class schedule(BaseSchedule):
     relative = False
 
     def __init__(
-        self, run_every: Any = None, relative: bool = False, nowfun: Callable[[], datetime] | None = None,
+        self,
+        run_every: Any = None,
+        relative: bool = False,
+        nowfun: Callable[[], datetime] | None = None,
         app: Any = None,
     ) -> None:
         self.run_every = maybe_timedelta(run_every)
@@ -152,8 +153,13 @@ class crontab(BaseSchedule):
     """Like a line of crontab; a task is due when all five fields match."""
 
     def __init__(
-        self, minute: Cronspec = "*", hour: Cronspec = "*", day_of_week: Cronspec = "*",
-        day_of_month: Cronspec = "*", month_of_year: Cronspec = "*", **kwargs: Any,
+        self,
+        minute: Cronspec = "*",
+        hour: Cronspec = "*",
+        day_of_week: Cronspec = "*",
+        day_of_month: Cronspec = "*",
+        month_of_year: Cronspec = "*",
+        **kwargs: Any,
     ) -> None:
         self._orig_minute = cronfield(minute)
         self._orig_hour = cronfield(hour)
@@ -169,9 +175,7 @@ class crontab(BaseSchedule):
         longest = max((CRON_DAYS_IN_MONTH[month] for month in self.month_of_year), default=0)
         if min(self.day_of_month, default=32) > longest:
             raise ValueError(
-                CRON_INVALID_DATE.format(
-                    day_of_month=self._orig_day_of_month, month_of_year=self._orig_month_of_year
-                )
+                CRON_INVALID_DATE.format(day_of_month=self._orig_day_of_month, month_of_year=self._orig_month_of_year)
             )
         super().__init__(**kwargs)
 
@@ -185,7 +189,10 @@ class crontab(BaseSchedule):
 
     def _originals(self) -> tuple[Any, ...]:
         return (
-            self._orig_minute, self._orig_hour, self._orig_day_of_week, self._orig_day_of_month,
+            self._orig_minute,
+            self._orig_hour,
+            self._orig_day_of_week,
+            self._orig_day_of_month,
             self._orig_month_of_year,
         )
 
@@ -202,7 +209,8 @@ class crontab(BaseSchedule):
 
     def _matches(self, day: date) -> bool:
         return (
-            day.month in self.month_of_year and day.day in self.day_of_month
+            day.month in self.month_of_year
+            and day.day in self.day_of_month
             and day.isoweekday() % 7 in self.day_of_week
         )
 
@@ -213,7 +221,12 @@ class crontab(BaseSchedule):
             day += timedelta(days=1)
             if self._matches(day):
                 return ffwd(
-                    year=day.year, month=day.month, day=day.day, hour=next_hour, minute=next_minute, second=0,
+                    year=day.year,
+                    month=day.month,
+                    day=day.day,
+                    hour=next_hour,
+                    minute=next_minute,
+                    second=0,
                     microsecond=0,
                 )
         raise RuntimeError("unable to rollover, time specification is probably invalid")
@@ -238,8 +251,12 @@ class crontab(BaseSchedule):
         if self._orig_day_of_month == "*" and self._orig_month_of_year == "*":
             following = min([day for day in self.day_of_week if day > weekday] or self.day_of_week)
             step = ffwd(
-                weeks=1 if following == weekday else 0, weekday=(following - 1) % 7, hour=hour, minute=minute,
-                second=0, microsecond=0,
+                weeks=1 if following == weekday else 0,
+                weekday=(following - 1) % 7,
+                hour=hour,
+                minute=minute,
+                second=0,
+                microsecond=0,
             )
             return last, step, now
         return last, self._delta_to_next(last, hour, minute), now
@@ -286,8 +303,11 @@ def maybe_schedule(s: Any, relative: bool = False, app: Any = None) -> Any:
 
 def _sun_events() -> dict[str, tuple[str, str, bool]]:
     """Event → horizon, method of ephem's observer, whether the sun's centre counts."""
-    events = {"sunrise": ("-0:34", "next_rising", False), "sunset": ("-0:34", "next_setting", False),
-              "solar_noon": ("0", "next_transit", False)}
+    events = {
+        "sunrise": ("-0:34", "next_rising", False),
+        "sunset": ("-0:34", "next_setting", False),
+        "solar_noon": ("0", "next_transit", False),
+    }
     for name, degrees in (("astronomical", "-18"), ("nautical", "-12"), ("civil", "-6")):
         events[f"dawn_{name}"] = (degrees, "next_rising", True)
         events[f"dusk_{name}"] = (degrees, "next_setting", True)
@@ -356,5 +376,3 @@ class solar(BaseSchedule):
         return (other.event, other.lat, other.lon) == (self.event, self.lat, self.lon)
 
     __hash__ = None  # type: ignore[assignment]
-
-

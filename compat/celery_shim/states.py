@@ -33,7 +33,15 @@ ALL_STATES = frozenset({PENDING, RECEIVED, STARTED, SUCCESS, FAILURE, RETRY, REV
 
 #: Strongest first; ``None`` marks the place of states that Celery does not know.
 PRECEDENCE: list[str | None] = [
-    SUCCESS, FAILURE, None, REVOKED, STARTED, RECEIVED, REJECTED, RETRY, PENDING,
+    SUCCESS,
+    FAILURE,
+    None,
+    REVOKED,
+    STARTED,
+    RECEIVED,
+    REJECTED,
+    RETRY,
+    PENDING,
 ]
 PRECEDENCE_LOOKUP = {name: place for place, name in enumerate(PRECEDENCE)}
 NONE_PRECEDENCE = PRECEDENCE_LOOKUP[None]

@@ -44,4 +44,3 @@ __all__ = [
     "requeue_job",
     "use_connection",
 ]
-

@@ -228,7 +228,12 @@ class Job(JobOutcome):
 
             job.webhooks = check_webhooks(webhooks)
         job._describe(description)
-        for name, value in (("result_ttl", result_ttl), ("failure_ttl", failure_ttl), ("ttl", ttl), ("timeout", timeout)):
+        for name, value in (
+            ("result_ttl", result_ttl),
+            ("failure_ttl", failure_ttl),
+            ("ttl", ttl),
+            ("timeout", timeout),
+        ):
             if value is not None:
                 setattr(job, name, parse_timeout(value))
         if meta:

@@ -311,7 +311,12 @@ class FailedJobRegistry(BaseRegistry):
         self._remove_due(timestamp)
 
     def add(  # type: ignore[override]
-        self, job: Any, ttl: int | None = None, exc_string: str = "", pipeline: Any = None, _save_exc_to_job: bool = False
+        self,
+        job: Any,
+        ttl: int | None = None,
+        exc_string: str = "",
+        pipeline: Any = None,
+        _save_exc_to_job: bool = False,
     ) -> None:
         """Enters a job with the reason, and ends it in `ttl` seconds (a year by default)."""
         ttl = DEFAULT_FAILURE_TTL if ttl is None else ttl
@@ -357,9 +362,7 @@ class ReadyJobRegistry(BaseRegistry):
         """Queues those of the jobs that are still ready, and gives them."""
         if not job_ids:
             return []
-        queue = Queue(
-            name=self.name, connection=self.connection, job_class=self.job_class, serializer=self.serializer
-        )
+        queue = Queue(name=self.name, connection=self.connection, job_class=self.job_class, serializer=self.serializer)
         enqueued = []
         found = self.job_class.fetch_many(job_ids, connection=self.connection, serializer=self.serializer)
         for job_id, job in zip(job_ids, found):

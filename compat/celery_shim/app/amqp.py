@@ -73,8 +73,13 @@ class AMQP:
     # -- routes and queues ------------------------------------------------------------------------------------------
 
     def Queues(
-        self, queues: Any, create_missing: Any = None, create_missing_queue_type: Any = None,
-        create_missing_queue_exchange_type: Any = None, autoexchange: Any = None, max_priority: Any = None,
+        self,
+        queues: Any,
+        create_missing: Any = None,
+        create_missing_queue_type: Any = None,
+        create_missing_queue_exchange_type: Any = None,
+        autoexchange: Any = None,
+        max_priority: Any = None,
     ) -> Any:
         conf, either = self.app.conf, self.app.either
         routing_key = conf.task_default_routing_key
@@ -84,24 +89,30 @@ class AMQP:
             quorum = conf.task_default_queue_type == "quorum"
             queues = (
                 Queue(
-                    conf.task_default_queue, exchange=self.default_exchange, routing_key=routing_key,
+                    conf.task_default_queue,
+                    exchange=self.default_exchange,
+                    routing_key=routing_key,
                     queue_arguments={"x-queue-type": "quorum"} if quorum else None,
                 ),
             )
         return self.queues_cls(
-            queues, default_exchange=self.default_exchange,
+            queues,
+            default_exchange=self.default_exchange,
             create_missing=either("task_create_missing_queues", create_missing),
             create_missing_queue_type=either("task_create_missing_queue_type", create_missing_queue_type),
             create_missing_queue_exchange_type=either(
                 "task_create_missing_queue_exchange_type", create_missing_queue_exchange_type
             ),
             autoexchange=self.autoexchange if autoexchange is None else autoexchange,
-            max_priority=either("task_queue_max_priority", max_priority), default_routing_key=routing_key,
+            max_priority=either("task_queue_max_priority", max_priority),
+            default_routing_key=routing_key,
         )
 
     def Router(self, queues: Any = None, create_missing: Any = None) -> Any:
         return _routes.Router(
-            self.routes, queues or self.queues, self.app.either("task_create_missing_queues", create_missing),
+            self.routes,
+            queues or self.queues,
+            self.app.either("task_create_missing_queues", create_missing),
             app=self.app,
         )
 
@@ -139,8 +150,10 @@ class AMQP:
     def TaskConsumer(self, channel: Any, queues: Any = None, accept: Any = None, **kw: Any) -> Any:
         """A kombu consumer of task messages, for code that reads a broker itself."""
         return self.Consumer(
-            channel, accept=self.app.conf.accept_content if accept is None else accept,
-            queues=queues or list(self.queues.consume_from.values()), **kw,
+            channel,
+            accept=self.app.conf.accept_content if accept is None else accept,
+            queues=queues or list(self.queues.consume_from.values()),
+            **kw,
         )
 
     @property
@@ -197,13 +210,37 @@ class AMQP:
         return _iso(eta), _iso(expires)
 
     def as_task_v2(
-        self, task_id: str, name: str, args: Any = None, kwargs: Any = None, countdown: Any = None, eta: Any = None,
-        group_id: Any = None, group_index: Any = None, expires: Any = None, retries: int = 0, chord: Any = None,
-        callbacks: Any = None, errbacks: Any = None, reply_to: Any = None, time_limit: Any = None,
-        soft_time_limit: Any = None, create_sent_event: bool = False, root_id: Any = None, parent_id: Any = None,
-        shadow: Any = None, chain: Any = None, now: Any = None, timezone: Any = None, origin: Any = None,
-        ignore_result: Any = False, argsrepr: Any = None, kwargsrepr: Any = None, stamped_headers: Any = None,
-        replaced_task_nesting: int = 0, **options: Any,
+        self,
+        task_id: str,
+        name: str,
+        args: Any = None,
+        kwargs: Any = None,
+        countdown: Any = None,
+        eta: Any = None,
+        group_id: Any = None,
+        group_index: Any = None,
+        expires: Any = None,
+        retries: int = 0,
+        chord: Any = None,
+        callbacks: Any = None,
+        errbacks: Any = None,
+        reply_to: Any = None,
+        time_limit: Any = None,
+        soft_time_limit: Any = None,
+        create_sent_event: bool = False,
+        root_id: Any = None,
+        parent_id: Any = None,
+        shadow: Any = None,
+        chain: Any = None,
+        now: Any = None,
+        timezone: Any = None,
+        origin: Any = None,
+        ignore_result: Any = False,
+        argsrepr: Any = None,
+        kwargsrepr: Any = None,
+        stamped_headers: Any = None,
+        replaced_task_nesting: int = 0,
+        **options: Any,
     ) -> task_message:
         """The message of a call, protocol 2."""
         args, kwargs = _checked(args, kwargs)
@@ -215,49 +252,104 @@ class AMQP:
             kwargsrepr = saferepr(kwargs, self.kwargsrepr_maxsize, maxlevels=levels)
         root_id = root_id or task_id
         sent = {
-            "uuid": task_id, "root_id": root_id, "parent_id": parent_id, "name": name, "args": argsrepr,
-            "kwargs": kwargsrepr, "retries": retries, "eta": eta, "expires": expires,
+            "uuid": task_id,
+            "root_id": root_id,
+            "parent_id": parent_id,
+            "name": name,
+            "args": argsrepr,
+            "kwargs": kwargsrepr,
+            "retries": retries,
+            "eta": eta,
+            "expires": expires,
         }
         return task_message(
             headers={
-                "lang": "py", "task": name, "id": task_id, "shadow": shadow, "eta": eta, "expires": expires,
-                "group": group_id, "group_index": group_index, "retries": retries,
-                "timelimit": [time_limit, soft_time_limit], "root_id": root_id, "parent_id": parent_id,
-                "argsrepr": argsrepr, "kwargsrepr": kwargsrepr, "origin": origin or anon_nodename(),
-                "ignore_result": ignore_result, "replaced_task_nesting": replaced_task_nesting,
+                "lang": "py",
+                "task": name,
+                "id": task_id,
+                "shadow": shadow,
+                "eta": eta,
+                "expires": expires,
+                "group": group_id,
+                "group_index": group_index,
+                "retries": retries,
+                "timelimit": [time_limit, soft_time_limit],
+                "root_id": root_id,
+                "parent_id": parent_id,
+                "argsrepr": argsrepr,
+                "kwargsrepr": kwargsrepr,
+                "origin": origin or anon_nodename(),
+                "ignore_result": ignore_result,
+                "replaced_task_nesting": replaced_task_nesting,
                 "stamped_headers": stamped_headers,
                 "stamps": {header: options[header] for header in stamped_headers or ()},
             },
             properties={"correlation_id": task_id, "reply_to": reply_to or ""},
             body=(
-                args, kwargs,
+                args,
+                kwargs,
                 {"callbacks": callbacks, "errbacks": errbacks, "chain": chain, "chord": chord},
             ),
             sent_event=sent if create_sent_event else None,
         )
 
     def as_task_v1(
-        self, task_id: str, name: str, args: Any = None, kwargs: Any = None, countdown: Any = None, eta: Any = None,
-        group_id: Any = None, group_index: Any = None, expires: Any = None, retries: int = 0, chord: Any = None,
-        callbacks: Any = None, errbacks: Any = None, reply_to: Any = None, time_limit: Any = None,
-        soft_time_limit: Any = None, create_sent_event: bool = False, root_id: Any = None, parent_id: Any = None,
-        shadow: Any = None, now: Any = None, timezone: Any = None, **compat_kwargs: Any,
+        self,
+        task_id: str,
+        name: str,
+        args: Any = None,
+        kwargs: Any = None,
+        countdown: Any = None,
+        eta: Any = None,
+        group_id: Any = None,
+        group_index: Any = None,
+        expires: Any = None,
+        retries: int = 0,
+        chord: Any = None,
+        callbacks: Any = None,
+        errbacks: Any = None,
+        reply_to: Any = None,
+        time_limit: Any = None,
+        soft_time_limit: Any = None,
+        create_sent_event: bool = False,
+        root_id: Any = None,
+        parent_id: Any = None,
+        shadow: Any = None,
+        now: Any = None,
+        timezone: Any = None,
+        **compat_kwargs: Any,
     ) -> task_message:
         """The message of a call, protocol 1: for brokers whose workers are older than Celery 4."""
         args, kwargs = _checked(args, kwargs)
         eta, expires = self._times(countdown, eta, expires, now, timezone, aware=False)
         sent = {
-            "uuid": task_id, "name": name, "args": saferepr(args), "kwargs": saferepr(kwargs), "retries": retries,
-            "eta": eta, "expires": expires,
+            "uuid": task_id,
+            "name": name,
+            "args": saferepr(args),
+            "kwargs": saferepr(kwargs),
+            "retries": retries,
+            "eta": eta,
+            "expires": expires,
         }
         return task_message(
             headers={},
             properties={"correlation_id": task_id, "reply_to": reply_to or ""},
             body={
-                "task": name, "id": task_id, "args": args, "kwargs": kwargs, "group": group_id,
-                "group_index": group_index, "retries": retries, "eta": eta, "expires": expires, "utc": self.utc,
-                "callbacks": callbacks, "errbacks": errbacks, "timelimit": (time_limit, soft_time_limit),
-                "taskset": group_id, "chord": chord,
+                "task": name,
+                "id": task_id,
+                "args": args,
+                "kwargs": kwargs,
+                "group": group_id,
+                "group_index": group_index,
+                "retries": retries,
+                "eta": eta,
+                "expires": expires,
+                "utc": self.utc,
+                "callbacks": callbacks,
+                "errbacks": errbacks,
+                "timelimit": (time_limit, soft_time_limit),
+                "taskset": group_id,
+                "chord": chord,
             },
             sent_event=sent if create_sent_event else None,
         )
@@ -270,10 +362,23 @@ class AMQP:
         default_policy = conf.task_publish_retry_policy
 
         def send_task_message(
-            producer: Any, name: str, message: task_message, exchange: Any = None, routing_key: Any = None,
-            queue: Any = None, event_dispatcher: Any = None, retry: Any = None, retry_policy: Any = None,
-            serializer: Any = None, delivery_mode: Any = None, compression: Any = None, declare: Any = None,
-            headers: Any = None, exchange_type: Any = None, timeout: Any = None, confirm_timeout: Any = None,
+            producer: Any,
+            name: str,
+            message: task_message,
+            exchange: Any = None,
+            routing_key: Any = None,
+            queue: Any = None,
+            event_dispatcher: Any = None,
+            retry: Any = None,
+            retry_policy: Any = None,
+            serializer: Any = None,
+            delivery_mode: Any = None,
+            compression: Any = None,
+            declare: Any = None,
+            headers: Any = None,
+            exchange_type: Any = None,
+            timeout: Any = None,
+            confirm_timeout: Any = None,
             **kwargs: Any,
         ) -> Any:
             headers2, properties, body, sent_event = message
@@ -293,11 +398,23 @@ class AMQP:
             if declare is None and target is not None:
                 declare = [target]
             signals.before_task_publish.send(
-                sender=name, body=body, exchange=exchange, routing_key=routing_key, declare=declare,
-                headers=headers2, properties=properties, retry_policy={**default_policy, **(retry_policy or {})},
+                sender=name,
+                body=body,
+                exchange=exchange,
+                routing_key=routing_key,
+                declare=declare,
+                headers=headers2,
+                properties=properties,
+                retry_policy={**default_policy, **(retry_policy or {})},
             )
             result = publisher.publish(
-                amqp.app, body, headers2, properties, queue=target, exchange=exchange, routing_key=routing_key,
+                amqp.app,
+                body,
+                headers2,
+                properties,
+                queue=target,
+                exchange=exchange,
+                routing_key=routing_key,
                 serializer=serializer or conf.task_serializer,
             )
             signals.after_task_publish.send(
@@ -307,7 +424,8 @@ class AMQP:
                 _announce_sent(name, headers2, body)
             if sent_event:
                 sent_event.update(
-                    queue=getattr(target, "name", None), exchange=getattr(exchange, "name", exchange),
+                    queue=getattr(target, "name", None),
+                    exchange=getattr(exchange, "name", exchange),
                     routing_key=routing_key,
                 )
                 (event_dispatcher or amqp._event_dispatcher).publish("task-sent", sent_event, producer)

@@ -34,7 +34,9 @@ def add_autoretry_behaviour(task: Any, **options: Any) -> None:
             attempt = dict(retry_kwargs)
             if backoff:
                 attempt["countdown"] = get_exponential_backoff_interval(
-                    factor=int(max(1.0, backoff)), retries=task.request.retries, maximum=backoff_max,
+                    factor=int(max(1.0, backoff)),
+                    retries=task.request.retries,
+                    maximum=backoff_max,
                     full_jitter=jitter,
                 )
             overridden = hasattr(task, "override_max_retries")

@@ -27,10 +27,26 @@ BACKEND_ALIASES = {
     "sentinel": _B + "redis:SentinelBackend",
 }
 #: Celery's other stores: known by name, not provided.
-_ELSEWHERE = frozenset((
-    "mongodb", "db", "database", "elasticsearch", "cassandra", "couchbase", "couchdb", "cosmosdbsql", "riak", "file",
-    "consul", "dynamodb", "azureblockblob", "arangodb", "s3", "gs",
-))
+_ELSEWHERE = frozenset(
+    (
+        "mongodb",
+        "db",
+        "database",
+        "elasticsearch",
+        "cassandra",
+        "couchbase",
+        "couchdb",
+        "cosmosdbsql",
+        "riak",
+        "file",
+        "consul",
+        "dynamodb",
+        "azureblockblob",
+        "arangodb",
+        "s3",
+        "gs",
+    )
+)
 
 
 def by_name(backend: Any = None, loader: Any = None, extension_namespace: str = "celery.result_backends") -> Any:

@@ -195,11 +195,27 @@ class Celery(Sending):
     on_after_fork: Any = None
 
     def __init__(
-        self, main: str | None = None, loader: Any = None, backend: Any = None, amqp: Any = None, events: Any = None,
-        log: Any = None, control: Any = None, set_as_current: bool = True, tasks: Any = None, broker: Any = None,
-        include: Any = None, changes: Any = None, config_source: Any = None, fixups: Any = None, task_cls: Any = None,
-        autofinalize: bool = True, namespace: str | None = None, strict_typing: bool = True,
-        config_source_silent: bool = False, **kwargs: Any,
+        self,
+        main: str | None = None,
+        loader: Any = None,
+        backend: Any = None,
+        amqp: Any = None,
+        events: Any = None,
+        log: Any = None,
+        control: Any = None,
+        set_as_current: bool = True,
+        tasks: Any = None,
+        broker: Any = None,
+        include: Any = None,
+        changes: Any = None,
+        config_source: Any = None,
+        fixups: Any = None,
+        task_cls: Any = None,
+        autofinalize: bool = True,
+        namespace: str | None = None,
+        strict_typing: bool = True,
+        config_source_silent: bool = False,
+        **kwargs: Any,
     ) -> None:
         self._local = threading.local()
         self._backend_cache: Any = None
@@ -241,7 +257,8 @@ class Celery(Sending):
                 self._preconf_set_by_auto.add(key)
         self._conf = Settings(
             PendingConfiguration(self._preconf, self._finalize_pending_conf),
-            prefix=self.namespace, keys=(_old_key_to_new, _new_key_to_old),
+            prefix=self.namespace,
+            keys=(_old_key_to_new, _new_key_to_old),
         )
 
         self.fixups = set(self.builtin_fixups) if fixups is None else fixups
@@ -337,8 +354,16 @@ class Celery(Sending):
         return staticmethod(head_from_fun(fun, bound=bound))
 
     def _task_from_fun(
-        self, fun: Any, name: str | None = None, base: Any = None, bind: bool = False, pydantic: bool = False,
-        pydantic_strict: bool = False, pydantic_context: Any = None, pydantic_dump_kwargs: Any = None, **options: Any,
+        self,
+        fun: Any,
+        name: str | None = None,
+        base: Any = None,
+        bind: bool = False,
+        pydantic: bool = False,
+        pydantic_strict: bool = False,
+        pydantic_context: Any = None,
+        pydantic_dump_kwargs: Any = None,
+        **options: Any,
     ) -> Any:
         if not self.finalized and not self.autofinalize:
             raise RuntimeError("Contract breach: app not finalized")
@@ -355,10 +380,18 @@ class Celery(Sending):
             dump = staticmethod(functools.partial(fun.dump_arguments, bound=bind))
         run = fun if bind else staticmethod(fun)
         attributes = {
-            "app": self, "name": name, "run": run, "_decorated": True, "_dump_pydantic_arguments": dump,
-            "__doc__": fun.__doc__, "__module__": fun.__module__, "__annotations__": _annotations_of(fun),
-            "__header__": self.type_checker(fun, bound=bind), "__wrapped__": run,
-            "_decorated_fun": staticmethod(decorated), **options,
+            "app": self,
+            "name": name,
+            "run": run,
+            "_decorated": True,
+            "_dump_pydantic_arguments": dump,
+            "__doc__": fun.__doc__,
+            "__module__": fun.__module__,
+            "__annotations__": _annotations_of(fun),
+            "__header__": self.type_checker(fun, bound=bind),
+            "__wrapped__": run,
+            "_decorated_fun": staticmethod(decorated),
+            **options,
         }
         task = type(fun.__name__, (base,), attributes)()
         qualified = getattr(fun, "__qualname__", None)
@@ -377,7 +410,9 @@ class Celery(Sending):
         existing = self.tasks.get(task.name)
         if existing is not None and existing is not task:
             self._warn_duplicate_task_name(
-                task.name, task_callable_qualname(existing), task_callable_qualname(task),
+                task.name,
+                task_callable_qualname(existing),
+                task_callable_qualname(task),
                 "The new callable replaced the existing one; calls under this name now reach the new callable.",
             )
         add_autoretry_behaviour(task, **options)
@@ -390,7 +425,9 @@ class Celery(Sending):
         existing = getattr(task, "_decorated_fun", None)
         if existing is not None and existing is not fun:
             self._warn_duplicate_task_name(
-                name, qualname(existing), qualname(fun),
+                name,
+                qualname(existing),
+                qualname(fun),
                 "The new callable was not registered; calls under this name reach the callable registered first.",
             )
 
@@ -424,9 +461,7 @@ class Celery(Sending):
         self.finalize(auto=True)
         return self._tasks
 
-    def autodiscover_tasks(
-        self, packages: Any = None, related_name: str | None = "tasks", force: bool = False
-    ) -> Any:
+    def autodiscover_tasks(self, packages: Any = None, related_name: str | None = "tasks", force: bool = False) -> Any:
         """Import ``package.tasks`` of every package (of every Django app without packages), when modules are."""
         if force:
             return self._autodiscover_tasks(packages, related_name)
@@ -447,7 +482,9 @@ class Celery(Sending):
 
     def _autodiscover_tasks_from_fixups(self, related_name: str | None) -> Any:
         found = [
-            package for fixup in self._fixups if hasattr(fixup, "autodiscover_tasks")
+            package
+            for fixup in self._fixups
+            if hasattr(fixup, "autodiscover_tasks")
             for package in fixup.autodiscover_tasks()
         ]
         return self._autodiscover_tasks_from_names(found, related_name=related_name)
@@ -503,8 +540,14 @@ class Celery(Sending):
         self._conf.update(self.loader.cmdline_config_parser(argv, namespace))
 
     def setup_security(
-        self, allowed_serializers: Any = None, key: Any = None, key_password: Any = None, cert: Any = None,
-        store: Any = None, digest: str = DEFAULT_SECURITY_DIGEST, serializer: str = "json",
+        self,
+        allowed_serializers: Any = None,
+        key: Any = None,
+        key_password: Any = None,
+        cert: Any = None,
+        store: Any = None,
+        digest: str = DEFAULT_SECURITY_DIGEST,
+        serializer: str = "json",
     ) -> Any:
         """Celery signs messages with this; messages here never leave the process."""
         raise ImproperlyConfigured("message signing needs a broker")
@@ -530,7 +573,9 @@ class Celery(Sending):
             self.loader.config_from_object(self._config_source, silent=self._config_source_silent)
         self.configured = True
         settings = detect_settings(
-            self.prepare_config(self.loader.conf), self._preconf, ignore_keys=self._preconf_set_by_auto,
+            self.prepare_config(self.loader.conf),
+            self._preconf,
+            ignore_keys=self._preconf_set_by_auto,
             prefix=self.namespace,
         )
         if self._conf is None:
@@ -595,7 +640,10 @@ class Celery(Sending):
         else:
             sig = self.signature(sig.name, args, kwargs)
         return name or repr(sig), {
-            "schedule": schedule, "task": sig.name, "args": sig.args, "kwargs": sig.kwargs,
+            "schedule": schedule,
+            "task": sig.name,
+            "args": sig.args,
+            "kwargs": sig.kwargs,
             "options": {**sig.options, **opts},
         }
 
@@ -610,13 +658,16 @@ class Celery(Sending):
     # -- classes bound to the app -----------------------------------------------------------------------------------
 
     def create_task_cls(self) -> Any:
-        return self.subclass_with_self(
-            self.task_cls, name="Task", attribute="_app", keep_reduce=True, abstract=True
-        )
+        return self.subclass_with_self(self.task_cls, name="Task", attribute="_app", keep_reduce=True, abstract=True)
 
     def subclass_with_self(
-        self, Class: Any, name: str | None = None, attribute: str = "app", reverse: str | None = None,
-        keep_reduce: bool = False, **kw: Any,
+        self,
+        Class: Any,
+        name: str | None = None,
+        attribute: str = "app",
+        reverse: str | None = None,
+        keep_reduce: bool = False,
+        **kw: Any,
     ) -> Any:
         """A subclass that knows this app; its instances are pickled as attributes of the app."""
         base = symbol_by_name(Class)
@@ -650,17 +701,33 @@ class Celery(Sending):
 
     def __reduce_keys__(self) -> dict[str, Any]:
         return {
-            "main": self.main, "changes": self._conf.changes if self.configured else self._preconf,
-            "loader": self.loader_cls, "backend": self.backend_cls, "amqp": self.amqp_cls, "events": self.events_cls,
-            "log": self.log_cls, "control": self.control_cls, "fixups": self.fixups,
-            "config_source": self._config_source, "config_source_silent": self._config_source_silent,
-            "task_cls": self.task_cls, "namespace": self.namespace,
+            "main": self.main,
+            "changes": self._conf.changes if self.configured else self._preconf,
+            "loader": self.loader_cls,
+            "backend": self.backend_cls,
+            "amqp": self.amqp_cls,
+            "events": self.events_cls,
+            "log": self.log_cls,
+            "control": self.control_cls,
+            "fixups": self.fixups,
+            "config_source": self._config_source,
+            "config_source_silent": self._config_source_silent,
+            "task_cls": self.task_cls,
+            "namespace": self.namespace,
         }
 
     def __reduce_args__(self) -> Any:
         return (
-            self.main, self._conf.changes if self.configured else {}, self.loader_cls, self.backend_cls,
-            self.amqp_cls, self.events_cls, self.log_cls, self.control_cls, False, self._config_source,
+            self.main,
+            self._conf.changes if self.configured else {},
+            self.loader_cls,
+            self.backend_cls,
+            self.amqp_cls,
+            self.events_cls,
+            self.log_cls,
+            self.control_cls,
+            False,
+            self._config_source,
             self._config_source_silent,
         )
 

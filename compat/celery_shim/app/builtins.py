@@ -49,13 +49,25 @@ def add_unlock_chord_task(app: Any) -> Any:
         )
 
     @app.task(
-        name="celery.chord_unlock", max_retries=None, shared=False, ignore_result=True, lazy=False, bind=True,
+        name="celery.chord_unlock",
+        max_retries=None,
+        shared=False,
+        ignore_result=True,
+        lazy=False,
+        bind=True,
         default_retry_delay=app.conf.result_chord_retry_interval,
     )
     def unlock_chord(
-        self: Any, group_id: str, callback: Any, interval: Any = None, max_retries: Any = None, result: Any = None,
-        Result: Any = app.AsyncResult, GroupResult: Any = app.GroupResult,
-        result_from_tuple: Any = result_from_tuple, **kwargs: Any,
+        self: Any,
+        group_id: str,
+        callback: Any,
+        interval: Any = None,
+        max_retries: Any = None,
+        result: Any = None,
+        Result: Any = app.AsyncResult,
+        GroupResult: Any = app.GroupResult,
+        result_from_tuple: Any = result_from_tuple,
+        **kwargs: Any,
     ) -> None:
         interval = self.default_retry_delay if interval is None else interval
         members = GroupResult(group_id, [result_from_tuple(r, app=app) for r in result], app=app)
@@ -147,9 +159,7 @@ def add_group_task(app: Any) -> Any:
     from ..result import result_from_tuple
 
     @app.task(name="celery.group", bind=True, shared=False, lazy=False)
-    def group(
-        self: Any, tasks: Any, result: Any, group_id: str, partial_args: Any, add_to_parent: bool = True
-    ) -> Any:
+    def group(self: Any, tasks: Any, result: Any, group_id: str, partial_args: Any, add_to_parent: bool = True) -> Any:
         app = self.app
         result = result_from_tuple(result, app)
         for task in tasks:
@@ -180,8 +190,15 @@ def add_chord_task(app: Any) -> Any:
 
     @app.task(name="celery.chord", bind=True, ignore_result=False, shared=False, lazy=False)
     def chord(
-        self: Any, header: Any, body: Any, partial_args: Any = (), interval: Any = None, countdown: float = 1,
-        max_retries: Any = None, eager: bool = False, **kwargs: Any,
+        self: Any,
+        header: Any,
+        body: Any,
+        partial_args: Any = (),
+        interval: Any = None,
+        countdown: float = 1,
+        max_retries: Any = None,
+        eager: bool = False,
+        **kwargs: Any,
     ) -> Any:
         from ..canvas import chord as chord_type
         from ..canvas import group, maybe_signature
@@ -190,8 +207,6 @@ def add_chord_task(app: Any) -> Any:
         members = header.tasks if isinstance(header, group) else header
         header = group([maybe_signature(member, app=app) for member in members], app=app)
         body = maybe_signature(body, app=app)
-        return chord_type(header, body).run(
-            header, body, partial_args, app, interval, countdown, max_retries, **kwargs
-        )
+        return chord_type(header, body).run(header, body, partial_args, app, interval, countdown, max_retries, **kwargs)
 
     return chord

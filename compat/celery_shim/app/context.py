@@ -12,10 +12,17 @@ __all__ = ("Context", "get_actual_ignore_result")
 _UNSET: Any = object()
 
 #: Headers that RabbitMQ adds to dead letters; sending them again would make it count wrongly.
-X_DEATH_HEADERS = frozenset({
-    "x-death", "x-first-death-exchange", "x-first-death-queue", "x-first-death-reason", "x-last-death-exchange",
-    "x-last-death-queue", "x-last-death-reason",
-})
+X_DEATH_HEADERS = frozenset(
+    {
+        "x-death",
+        "x-first-death-exchange",
+        "x-first-death-queue",
+        "x-first-death-reason",
+        "x-last-death-exchange",
+        "x-last-death-queue",
+        "x-last-death-reason",
+    }
+)
 
 
 class Context:
@@ -91,11 +98,24 @@ class Context:
         """Options of ``apply_async`` that send this call again."""
         hard, soft = self.timelimit or (None, None)
         options = {
-            "task_id": self.id, "root_id": self.root_id, "parent_id": self.parent_id, "group_id": self.group,
-            "group_index": self.group_index, "shadow": self.shadow, "chord": self.chord, "chain": self.chain,
-            "link": self.callbacks, "link_error": self.errbacks, "expires": self.expires, "soft_time_limit": soft,
-            "time_limit": hard, "headers": self._filter_x_death_headers(self.headers), "retries": self.retries,
-            "reply_to": self.reply_to, "replaced_task_nesting": self.replaced_task_nesting, "origin": self.origin,
+            "task_id": self.id,
+            "root_id": self.root_id,
+            "parent_id": self.parent_id,
+            "group_id": self.group,
+            "group_index": self.group_index,
+            "shadow": self.shadow,
+            "chord": self.chord,
+            "chain": self.chain,
+            "link": self.callbacks,
+            "link_error": self.errbacks,
+            "expires": self.expires,
+            "soft_time_limit": soft,
+            "time_limit": hard,
+            "headers": self._filter_x_death_headers(self.headers),
+            "retries": self.retries,
+            "reply_to": self.reply_to,
+            "replaced_task_nesting": self.replaced_task_nesting,
+            "origin": self.origin,
         }
         if self.stamps is not None and self.stamped_headers is not None:
             options["stamped_headers"] = self.stamped_headers

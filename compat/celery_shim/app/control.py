@@ -43,8 +43,15 @@ class Inspect:
     app: Any = None
 
     def __init__(
-        self, destination: Any = None, timeout: float = 1.0, callback: Any = None, connection: Any = None,
-        app: Any = None, limit: int | None = None, pattern: str | None = None, matcher: Any = None,
+        self,
+        destination: Any = None,
+        timeout: float = 1.0,
+        callback: Any = None,
+        connection: Any = None,
+        app: Any = None,
+        limit: int | None = None,
+        pattern: str | None = None,
+        matcher: Any = None,
     ) -> None:
         self.app = app or self.app
         self.destination, self.timeout, self.callback, self.connection = destination, timeout, callback, connection
@@ -65,8 +72,15 @@ class Inspect:
     def _request(self, command: str, **kwargs: Any) -> Any:
         return self._prepare(
             self.app.control.broadcast(
-                command, arguments=kwargs, destination=self.destination, callback=self.callback,
-                connection=self.connection, limit=self.limit, timeout=self.timeout, reply=True, pattern=self.pattern,
+                command,
+                arguments=kwargs,
+                destination=self.destination,
+                callback=self.callback,
+                connection=self.connection,
+                limit=self.limit,
+                timeout=self.timeout,
+                reply=True,
+                pattern=self.pattern,
                 matcher=self.matcher,
             )
         )
@@ -145,16 +159,33 @@ class Control:
         return self.app.subclass_with_self(Inspect, reverse="control.inspect")
 
     def broadcast(
-        self, command: str, arguments: Any = None, destination: Any = None, connection: Any = None,
-        reply: bool = False, timeout: float = 1.0, limit: int | None = None, callback: Any = None,
-        channel: Any = None, pattern: str | None = None, matcher: Any = None, **extra_kwargs: Any,
+        self,
+        command: str,
+        arguments: Any = None,
+        destination: Any = None,
+        connection: Any = None,
+        reply: bool = False,
+        timeout: float = 1.0,
+        limit: int | None = None,
+        callback: Any = None,
+        channel: Any = None,
+        pattern: str | None = None,
+        matcher: Any = None,
+        **extra_kwargs: Any,
     ) -> Any:
         """Send a command to workers; with ``reply`` a list of ``{node: answer}``."""
         from ..worker.control import dispatch
 
         return dispatch(
-            self.app, command, {**(arguments or {}), **extra_kwargs}, destination=destination, reply=reply,
-            limit=limit, callback=callback, pattern=pattern, matcher=matcher,
+            self.app,
+            command,
+            {**(arguments or {}), **extra_kwargs},
+            destination=destination,
+            reply=reply,
+            limit=limit,
+            callback=callback,
+            pattern=pattern,
+            matcher=matcher,
         )
 
     def purge(self, connection: Any = None) -> int:
@@ -169,32 +200,42 @@ class Control:
         self.broadcast("election", connection=connection, arguments={"id": id, "topic": topic, "action": action})
 
     def revoke(
-        self, task_id: Any, destination: Any = None, terminate: bool = False, signal: Any = TERM_SIGNAME,
+        self,
+        task_id: Any,
+        destination: Any = None,
+        terminate: bool = False,
+        signal: Any = TERM_SIGNAME,
         **kwargs: Any,
     ) -> Any:
         """Have workers refuse a task (or several); ``terminate`` stops one that runs."""
         return self.broadcast(
-            "revoke", destination=destination,
-            arguments={"task_id": task_id, "terminate": terminate, "signal": signal}, **kwargs,
+            "revoke",
+            destination=destination,
+            arguments={"task_id": task_id, "terminate": terminate, "signal": signal},
+            **kwargs,
         )
 
     def revoke_by_stamped_headers(
-        self, headers: Any, destination: Any = None, terminate: bool = False, signal: Any = TERM_SIGNAME,
+        self,
+        headers: Any,
+        destination: Any = None,
+        terminate: bool = False,
+        signal: Any = TERM_SIGNAME,
         **kwargs: Any,
     ) -> Any:
         """The same for all tasks with these stamps."""
         return self.broadcast(
-            "revoke_by_stamped_headers", destination=destination,
-            arguments={"headers": headers, "terminate": terminate, "signal": signal}, **kwargs,
+            "revoke_by_stamped_headers",
+            destination=destination,
+            arguments={"headers": headers, "terminate": terminate, "signal": signal},
+            **kwargs,
         )
 
     def terminate(self, task_id: Any, destination: Any = None, signal: Any = TERM_SIGNAME, **kwargs: Any) -> Any:
         return self.revoke(task_id, destination=destination, terminate=True, signal=signal, **kwargs)
 
     def ping(self, destination: Any = None, timeout: float = 1.0, **kwargs: Any) -> Any:
-        return self.broadcast(
-            "ping", reply=True, arguments={}, destination=destination, timeout=timeout, **kwargs
-        )
+        return self.broadcast("ping", reply=True, arguments={}, destination=destination, timeout=timeout, **kwargs)
 
     def rate_limit(self, task_name: str, rate_limit: Any, destination: Any = None, **kwargs: Any) -> Any:
         arguments = {"task_name": task_name, "rate_limit": rate_limit}
@@ -207,12 +248,21 @@ class Control:
         return self.broadcast("time_limit", arguments=arguments, destination=destination, **kwargs)
 
     def add_consumer(
-        self, queue: str, exchange: Any = None, exchange_type: str = "direct", routing_key: Any = None,
-        options: Any = None, destination: Any = None, **kwargs: Any,
+        self,
+        queue: str,
+        exchange: Any = None,
+        exchange_type: str = "direct",
+        routing_key: Any = None,
+        options: Any = None,
+        destination: Any = None,
+        **kwargs: Any,
     ) -> Any:
         """Have workers read one more queue."""
         arguments = {
-            "queue": queue, "exchange": exchange, "exchange_type": exchange_type, "routing_key": routing_key,
+            "queue": queue,
+            "exchange": exchange,
+            "exchange_type": exchange_type,
+            "routing_key": routing_key,
             **(options or {}),
         }
         return self.broadcast("add_consumer", destination=destination, arguments=arguments, **kwargs)

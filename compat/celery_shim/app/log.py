@@ -63,8 +63,13 @@ class Logging:
         self.colorize = conf.worker_log_color
 
     def setup(
-        self, loglevel: Any = None, logfile: Any = None, redirect_stdouts: bool = False,
-        redirect_level: Any = "WARNING", colorize: Any = None, hostname: str | None = None,
+        self,
+        loglevel: Any = None,
+        logfile: Any = None,
+        redirect_stdouts: bool = False,
+        redirect_level: Any = "WARNING",
+        colorize: Any = None,
+        hostname: str | None = None,
     ) -> Any:
         """Set up everything for a worker; gives the receivers of ``setup_logging`` that took over, if any."""
         level = mlevel(loglevel)
@@ -84,8 +89,14 @@ class Logging:
         os.environ["CELERY_LOG_REDIRECT_LEVEL"] = str(loglevel or "")
 
     def setup_logging_subsystem(
-        self, loglevel: Any = None, logfile: Any = None, format: Any = None, colorize: Any = None,
-        hostname: str | None = None, datefmt: Any = None, **kwargs: Any,
+        self,
+        loglevel: Any = None,
+        logfile: Any = None,
+        format: Any = None,
+        colorize: Any = None,
+        hostname: str | None = None,
+        datefmt: Any = None,
+        **kwargs: Any,
     ) -> Any:
         """Set up the root and task loggers, unless a receiver of ``setup_logging`` does; once per process."""
         if self.already_setup:
@@ -142,8 +153,14 @@ class Logging:
                 logger.setLevel(loglevel)
 
     def setup_task_loggers(
-        self, loglevel: Any = None, logfile: Any = None, format: Any = None, colorize: Any = None,
-        propagate: bool = False, datefmt: Any = None, **kwargs: Any,
+        self,
+        loglevel: Any = None,
+        logfile: Any = None,
+        format: Any = None,
+        colorize: Any = None,
+        propagate: bool = False,
+        datefmt: Any = None,
+        **kwargs: Any,
     ) -> Any:
         """Give ``celery.task`` a handler of its own, which shows the task's name and id."""
         level = mlevel(loglevel or self.loglevel)
@@ -183,8 +200,14 @@ class Logging:
         return colored(enabled=self.supports_color(enabled, logfile))
 
     def setup_handlers(
-        self, logger: Any, logfile: Any, format: Any, colorize: Any, formatter: Any = ColorFormatter,
-        datefmt: Any = None, **kwargs: Any,
+        self,
+        logger: Any,
+        logfile: Any,
+        format: Any,
+        colorize: Any,
+        formatter: Any = ColorFormatter,
+        datefmt: Any = None,
+        **kwargs: Any,
     ) -> Any:
         if not self._is_configured(logger):
             handler = self._detect_handler(logfile)

@@ -81,8 +81,7 @@ class _Models:
             return args, kwargs
         names = self.positional[1:] if bound else self.positional
         new_args = [
-            self.dump(names[place] if place < len(names) else None, value)
-            for place, value in enumerate(given_args)
+            self.dump(names[place] if place < len(names) else None, value) for place, value in enumerate(given_args)
         ]
         new_kwargs = {
             key: self.dump(key if key in self.keywords else None, value) for key, value in given_kwargs.items()

@@ -23,9 +23,15 @@ class Queues(dict):  # type: ignore[type-arg]
     _consume_from: dict[str, Any] | None = None
 
     def __init__(
-        self, queues: Any = None, default_exchange: Any = None, create_missing: bool = True,
-        create_missing_queue_type: str | None = None, create_missing_queue_exchange_type: str | None = None,
-        autoexchange: Any = None, max_priority: int | None = None, default_routing_key: str | None = None,
+        self,
+        queues: Any = None,
+        default_exchange: Any = None,
+        create_missing: bool = True,
+        create_missing_queue_type: str | None = None,
+        create_missing_queue_exchange_type: str | None = None,
+        autoexchange: Any = None,
+        max_priority: int | None = None,
+        default_routing_key: str | None = None,
     ) -> None:
         super().__init__()
         self.aliases: Any = WeakValueDictionary()

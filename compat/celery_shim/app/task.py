@@ -35,8 +35,18 @@ from .utils import appstr
 __all__ = ("Context", "Task", "get_actual_ignore_result")
 
 _EXEC_OPTIONS = (
-    "queue", "routing_key", "exchange", "priority", "expires", "serializer", "delivery_mode", "compression",
-    "time_limit", "soft_time_limit", "immediate", "mandatory",
+    "queue",
+    "routing_key",
+    "exchange",
+    "priority",
+    "expires",
+    "serializer",
+    "delivery_mode",
+    "compression",
+    "time_limit",
+    "soft_time_limit",
+    "immediate",
+    "mandatory",
 )
 #: Attributes that say where a task goes: the settings do that now.
 _ROUTING_ATTRIBUTES = ("queue", "exchange", "exchange_type", "routing_key", "delivery_mode", "priority")
@@ -163,7 +173,8 @@ class Task:
             for name in _ROUTING_ATTRIBUTES:
                 if name in cls.__dict__:
                     deprecated.warn(
-                        description=f"The {name!r} task attribute", removal="6.0",
+                        description=f"The {name!r} task attribute",
+                        removal="6.0",
                         alternative="Use the task_routes setting instead.",
                     )
         if cls.typing is None:
@@ -285,8 +296,15 @@ class Task:
         return self.apply_async(args, kwargs)
 
     def apply_async(
-        self, args: Any = None, kwargs: Any = None, task_id: str | None = None, producer: Any = None,
-        link: Any = None, link_error: Any = None, shadow: str | None = None, **options: Any,
+        self,
+        args: Any = None,
+        kwargs: Any = None,
+        task_id: str | None = None,
+        producer: Any = None,
+        link: Any = None,
+        link_error: Any = None,
+        shadow: str | None = None,
+        **options: Any,
     ) -> Any:
         """Send with options; gives the result's handle."""
         if not options and task_id is link is link_error is shadow is None:
@@ -315,12 +333,19 @@ class Task:
             serializer = options.get("serializer") or app.conf.task_serializer
             args, kwargs = round_trip((args, kwargs), serializer)
             with denied_join_result():
-                return self.apply(
-                    args, kwargs, task_id=task_id or uuid(), link=link, link_error=link_error, **options
-                )
+                return self.apply(args, kwargs, task_id=task_id or uuid(), link=link, link_error=link_error, **options)
         return app.send_task(
-            self.name, args, kwargs, task_id=task_id, producer=producer, link=link, link_error=link_error,
-            result_cls=self.AsyncResult, shadow=shadow, task_type=self, **options,
+            self.name,
+            args,
+            kwargs,
+            task_id=task_id,
+            producer=producer,
+            link=link,
+            link_error=link_error,
+            result_cls=self.AsyncResult,
+            shadow=shadow,
+            task_type=self,
+            **options,
         )
 
     def shadow_name(self, args: Any, kwargs: Any, options: Any) -> Any:
@@ -332,9 +357,18 @@ class Task:
         return self._exec_options  # type: ignore[no-any-return]
 
     def apply(
-        self, args: Any = None, kwargs: Any = None, link: Any = None, link_error: Any = None,
-        task_id: str | None = None, retries: int | None = None, throw: Any = None, logfile: Any = None,
-        loglevel: Any = None, headers: Any = None, **options: Any,
+        self,
+        args: Any = None,
+        kwargs: Any = None,
+        link: Any = None,
+        link_error: Any = None,
+        task_id: str | None = None,
+        retries: int | None = None,
+        throw: Any = None,
+        logfile: Any = None,
+        loglevel: Any = None,
+        headers: Any = None,
+        **options: Any,
     ) -> EagerResult:
         """Run here and now, retries included."""
         from billiard.einfo import ExceptionInfo, ExceptionWithTraceback
@@ -347,8 +381,11 @@ class Task:
         task = app._tasks[self.name]
         request = self._eager_request(task_id, retries, link, link_error, logfile, loglevel, headers, options)
         tracer = trace.build_tracer(
-            task.name, task, eager=True,
-            propagate=app.conf.task_eager_propagates if throw is None else throw, app=app,
+            task.name,
+            task,
+            eager=True,
+            propagate=app.conf.task_eager_propagates if throw is None else throw,
+            app=app,
         )
         outcome = tracer(task_id, args or (), kwargs or {}, request)
         value, tb = outcome.retval, None
@@ -362,21 +399,38 @@ class Task:
         return EagerResult(task_id, value, state, traceback=tb, name=self.name)
 
     def _eager_request(
-        self, task_id: str, retries: int, link: Any, link_error: Any, logfile: Any, loglevel: Any, headers: Any,
+        self,
+        task_id: str,
+        retries: int,
+        link: Any,
+        link_error: Any,
+        logfile: Any,
+        loglevel: Any,
+        headers: Any,
         options: dict[str, Any],
     ) -> dict[str, Any]:
         parent = _task_stack.top
         caller = parent.request if parent and parent.request else None
         limited = self.time_limit is not None or self.soft_time_limit is not None
         request = {
-            "id": task_id, "task": self.name, "parent_id": caller.id if caller else None,
-            "root_id": (caller.root_id if caller else None) or task_id, "retries": retries, "is_eager": True,
-            "logfile": logfile, "loglevel": loglevel or 0, "hostname": gethostname(),
-            "callbacks": maybe_list(link), "errbacks": maybe_list(link_error), "headers": headers,
+            "id": task_id,
+            "task": self.name,
+            "parent_id": caller.id if caller else None,
+            "root_id": (caller.root_id if caller else None) or task_id,
+            "retries": retries,
+            "is_eager": True,
+            "logfile": logfile,
+            "loglevel": loglevel or 0,
+            "hostname": gethostname(),
+            "callbacks": maybe_list(link),
+            "errbacks": maybe_list(link_error),
+            "headers": headers,
             "timelimit": [self.time_limit, self.soft_time_limit] if limited else None,
             "ignore_result": options.get("ignore_result", self.ignore_result),
             "delivery_info": {
-                "is_eager": True, "exchange": options.get("exchange"), "routing_key": options.get("routing_key"),
+                "is_eager": True,
+                "exchange": options.get("exchange"),
+                "routing_key": options.get("routing_key"),
                 "priority": options.get("priority"),
             },
         }
@@ -425,7 +479,8 @@ class Task:
         """A signature that sends a call again, to where it came from."""
         request = self.request if request is None else request
         options = {
-            **request.as_execution_options(), "ignore_result": get_actual_ignore_result(self, request),
+            **request.as_execution_options(),
+            "ignore_result": get_actual_ignore_result(self, request),
             **extra_options,
         }
         origin = request.delivery_info or {}
@@ -438,7 +493,10 @@ class Task:
         else:
             options.update(origin)
         return self.signature(
-            request.args if args is None else args, request.kwargs if kwargs is None else kwargs, options, type=self,
+            request.args if args is None else args,
+            request.kwargs if kwargs is None else kwargs,
+            options,
+            type=self,
             **extra_options,
         )
 
@@ -447,8 +505,15 @@ class Task:
     # -- from within ------------------------------------------------------------------------------------------------
 
     def retry(
-        self, args: Any = None, kwargs: Any = None, exc: Any = None, throw: bool = True, eta: Any = None,
-        countdown: Any = None, max_retries: int | None = None, **options: Any,
+        self,
+        args: Any = None,
+        kwargs: Any = None,
+        exc: Any = None,
+        throw: bool = True,
+        eta: Any = None,
+        countdown: Any = None,
+        max_retries: int | None = None,
+        **options: Any,
     ) -> Retry:
         """Send this call again, later; raises ``Retry`` unless told not to."""
         request = self.request
@@ -472,7 +537,8 @@ class Task:
                 raise_with_context(exc)
             raise self.MaxRetriesExceededError(
                 f"Can't retry {self.name}[{request.id}] args:{again.args} kwargs:{again.kwargs}",
-                task_args=again.args, task_kwargs=again.kwargs,
+                task_args=again.args,
+                task_kwargs=again.kwargs,
             )
         result = Retry(exc=exc, when=eta or countdown, is_eager=request.is_eager, sig=again)
         if not request.is_eager:
@@ -508,7 +574,10 @@ class Task:
         sig.freeze(request.id)
         nesting = request.get("replaced_task_nesting", 0) + 1
         sig.set(
-            chord=request.chord, group_id=request.group, group_index=request.group_index, root_id=request.root_id,
+            chord=request.chord,
+            group_id=request.group,
+            group_index=request.group_index,
+            root_id=request.root_id,
             replaced_task_nesting=nesting,
         )
         if is_chain:
@@ -525,18 +594,14 @@ class Task:
         request = self.request
         if not request.chord:
             raise ValueError("Current task is not member of any chord")
-        sig.set(
-            group_id=request.group, group_index=request.group_index, chord=request.chord, root_id=request.root_id
-        )
+        sig.set(group_id=request.group, group_index=request.group_index, chord=request.chord, root_id=request.root_id)
         self.backend.add_to_chord(request.group, sig.freeze())
         return sig if lazy else sig.delay()
 
     def update_state(self, task_id: str | None = None, state: Any = None, meta: Any = None, **kwargs: Any) -> None:
         """Store a state of one's own."""
         request = self.request
-        self.backend.store_result(
-            request.id if task_id is None else task_id, meta, state, request=request, **kwargs
-        )
+        self.backend.store_result(request.id if task_id is None else task_id, meta, state, request=request, **kwargs)
 
     def send_event(self, type_: str, retry: bool = True, retry_policy: Any = None, **fields: Any) -> Any:
         """Send a custom monitoring event."""

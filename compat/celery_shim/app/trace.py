@@ -121,9 +121,7 @@ class TraceInfo:
         finally:
             del tb
 
-    def handle_failure(
-        self, task: Any, req: Any, store_errors: bool = True, call_errbacks: bool = True
-    ) -> Any:
+    def handle_failure(self, task: Any, req: Any, store_errors: bool = True, call_errbacks: bool = True) -> Any:
         original = self.retval
         exc = get_pickleable_exception(original)
         if exc.__traceback__ is None:
@@ -134,8 +132,13 @@ class TraceInfo:
         )
         task.on_failure(exc, req.id, req.args, req.kwargs, einfo)
         signals.task_failure.send(
-            sender=task, task_id=req.id, exception=exc, args=req.args, kwargs=req.kwargs,
-            traceback=exc.__traceback__, einfo=einfo,
+            sender=task,
+            task_id=req.id,
+            exception=exc,
+            args=req.args,
+            kwargs=req.kwargs,
+            traceback=exc.__traceback__,
+            einfo=einfo,
         )
         self._log_error(task, req, einfo)
         traceback_clear(exc)
@@ -146,9 +149,18 @@ class TraceInfo:
 
 
 def build_tracer(
-    name: str, task: Any, loader: Any = None, hostname: str | None = None, store_errors: bool = True,
-    Info: Any = TraceInfo, eager: bool = False, propagate: bool = False, app: Any = None,
-    monotonic: Any = time.monotonic, trace_ok_t: Any = trace_ok_t, IGNORE_STATES: Any = IGNORE_STATES,
+    name: str,
+    task: Any,
+    loader: Any = None,
+    hostname: str | None = None,
+    store_errors: bool = True,
+    Info: Any = TraceInfo,
+    eager: bool = False,
+    propagate: bool = False,
+    app: Any = None,
+    monotonic: Any = time.monotonic,
+    trace_ok_t: Any = trace_ok_t,
+    IGNORE_STATES: Any = IGNORE_STATES,
 ) -> Any:
     """The function that runs ``task``: ``tracer(task_id, args, kwargs, request)``.
 
@@ -160,8 +172,7 @@ def build_tracer(
     loader = loader or app.loader
     conf = app.conf
     deduplicate = (
-        (conf.task_acks_late or task.acks_late) and conf.worker_deduplicate_successful_tasks
-        and app.backend.persistent
+        (conf.task_acks_late or task.acks_late) and conf.worker_deduplicate_successful_tasks and app.backend.persistent
     )
     hostname = hostname or gethostname()
     inherit_priority = conf.task_inherit_parent_priority
@@ -195,9 +206,7 @@ def build_tracer(
         except Exception as exc:
             if eager:
                 raise
-            logger.exception(
-                "Task %s[%s] %s handler raised: %r", get_task_name(request, name), task_id, what, exc
-            )
+            logger.exception("Task %s[%s] %s handler raised: %r", get_task_name(request, name), task_id, what, exc)
             traceback_clear(exc)
 
     def trace_task(uuid: str, args: Any, kwargs: Any, request: Any = None) -> Any:
@@ -229,9 +238,7 @@ def build_tracer(
                 if task_init:
                     task_init(uuid, task)
                 if task.track_started and not eager and not ignore_result:
-                    task.backend.store_result(
-                        uuid, {"pid": pid, "hostname": hostname}, STARTED, request=task_request
-                    )
+                    task.backend.store_result(uuid, {"pid": pid, "hostname": hostname}, STARTED, request=task_request)
                 try:
                     if before_start:
                         before_start(uuid, args, kwargs)
@@ -258,9 +265,7 @@ def build_tracer(
                     try:
                         if task_request.callbacks or task_request.chain:
                             priority = (origin or {}).get("priority") if inherit_priority else None
-                            _send_successors(
-                                app, retval, task_request, uuid, task_request.root_id or uuid, priority
-                            )
+                            _send_successors(app, retval, task_request, uuid, task_request.root_id or uuid, priority)
                         sent = True
                         task.backend.mark_as_done(uuid, retval, task_request, publish_result)
                     except (EncodeError, OperationalError) as exc:
@@ -278,14 +283,17 @@ def build_tracer(
                         if does_info:
                             _log_success(task_request, name, uuid, args, kwargs, text, seconds)
                 if after_return and state not in IGNORE_STATES:
-                    call_hook(
-                        after_return, "after_return", task_request, uuid, state, retval, uuid, args, kwargs, None
-                    )
+                    call_hook(after_return, "after_return", task_request, uuid, state, retval, uuid, args, kwargs, None)
             finally:
                 try:
                     if signals.task_postrun.receivers:
                         signals.task_postrun.send(
-                            sender=task, task_id=uuid, task=task, args=args, kwargs=kwargs, retval=retval,
+                            sender=task,
+                            task_id=uuid,
+                            task=task,
+                            args=args,
+                            kwargs=kwargs,
+                            retval=retval,
                             state=state,
                         )
                 finally:
@@ -334,9 +342,7 @@ def _awaited(fun: Any) -> Any:
     return mark_boundary(run)
 
 
-def _send_successors(
-    app: Any, retval: Any, request: Any, parent_id: str, root_id: str, priority: Any
-) -> None:
+def _send_successors(app: Any, retval: Any, request: Any, parent_id: str, root_id: str, priority: Any) -> None:
     """Send the linked tasks, and the next step of the chain, with the value."""
     from ..canvas import maybe_signature
 
@@ -350,9 +356,7 @@ def _send_successors(
         publish(step.apply_async, (retval,), chain=chain[:-1], **options)
 
 
-def _already_done(
-    app: Any, task: Any, name: str, request: Any, uuid: str, inherit_priority: bool
-) -> bool:
+def _already_done(app: Any, task: Any, name: str, request: Any, uuid: str, inherit_priority: bool) -> bool:
     """True if a message that was delivered again has succeeded before; then only its successors may be missing."""
     from ..worker.state import successful_requests
 
@@ -367,7 +371,8 @@ def _already_done(
     info(
         LOG_IGNORED,
         {
-            "id": request.id, "name": get_task_name(request, name),
+            "id": request.id,
+            "name": get_task_name(request, name),
             "description": "Task already completed successfully.",
         },
     )
@@ -385,13 +390,14 @@ def _already_done(
     return True
 
 
-def _log_success(
-    request: Any, name: str, uuid: str, args: Any, kwargs: Any, value: str | None, runtime: Any
-) -> None:
+def _log_success(request: Any, name: str, uuid: str, args: Any, kwargs: Any, value: str | None, runtime: Any) -> None:
     info(
         LOG_SUCCESS,
         {
-            "id": uuid, "name": get_task_name(request, name), "return_value": value, "runtime": runtime,
+            "id": uuid,
+            "name": get_task_name(request, name),
+            "return_value": value,
+            "runtime": runtime,
             "args": request.get("argsrepr") or safe_repr(args),
             "kwargs": request.get("kwargsrepr") or safe_repr(kwargs),
         },
@@ -418,8 +424,14 @@ def _signal_internal_error(task: Any, uuid: str, args: Any, kwargs: Any, request
         einfo.exception = get_pickleable_exception(einfo.exception)
         einfo.type = get_pickleable_etype(einfo.type)
         signals.task_internal_error.send(
-            sender=task, task_id=uuid, args=args, kwargs=kwargs, request=request, exception=exc,
-            traceback=sys.exc_info()[2], einfo=einfo,
+            sender=task,
+            task_id=uuid,
+            args=args,
+            kwargs=kwargs,
+            request=request,
+            exception=exc,
+            traceback=sys.exc_info()[2],
+            einfo=einfo,
         )
     finally:
         traceback_clear(einfo.exception)

@@ -71,9 +71,14 @@ def log_error(task: Any, req: Any, einfo: Any) -> None:
     einfo.exception = exc
     policy = get_log_policy(task, einfo, exc)
     context = {
-        "hostname": req.hostname, "id": req.id, "name": get_task_name(req, task.name), "exc": safe_repr(exc),
-        "traceback": safe_str(einfo.traceback), "args": req.get("argsrepr") or safe_repr(req.args),
-        "kwargs": req.get("kwargsrepr") or safe_repr(req.kwargs), "description": policy.description,
+        "hostname": req.hostname,
+        "id": req.id,
+        "name": get_task_name(req, task.name),
+        "exc": safe_repr(exc),
+        "traceback": safe_str(einfo.traceback),
+        "args": req.get("argsrepr") or safe_repr(req.args),
+        "kwargs": req.get("kwargsrepr") or safe_repr(req.kwargs),
+        "description": policy.description,
         "internal": einfo.internal,
     }
     exc_info = einfo.exc_info if policy.traceback else None

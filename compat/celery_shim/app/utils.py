@@ -30,9 +30,7 @@ settings -> transport:{transport} results:{results}
 {human_settings}
 """
 
-HIDDEN_SETTINGS = re.compile(
-    "API|TOKEN|KEY|SECRET|PASS|PROFANITIES_LIST|SIGNATURE|DATABASE|BEAT_DBURI", re.IGNORECASE
-)
+HIDDEN_SETTINGS = re.compile("API|TOKEN|KEY|SECRET|PASS|PROFANITIES_LIST|SIGNATURE|DATABASE|BEAT_DBURI", re.IGNORECASE)
 
 E_MIX_OLD_INTO_NEW = """
 
@@ -148,7 +146,8 @@ class Settings(ConfigurationView):
 
         for setting in self.deprecated_settings:
             deprecated.warn(
-                description=f"The {setting!r} setting", removal="6.0.0",
+                description=f"The {setting!r} setting",
+                removal="6.0.0",
                 alternative=f"Use the {_TO_NEW_KEY[setting]} instead",
             )
         return True
@@ -175,7 +174,11 @@ _OLD = _Naming(_OLD_DEFAULTS, _TO_OLD_KEY, E_MIX_NEW_INTO_OLD)
 
 
 def detect_settings(
-    conf: Any, preconf: Any = None, ignore_keys: Any = None, prefix: str | None = None, all_keys: Any = None,
+    conf: Any,
+    preconf: Any = None,
+    ignore_keys: Any = None,
+    prefix: str | None = None,
+    all_keys: Any = None,
     old_keys: Any = None,
 ) -> Settings:
     """Settings over a loaded configuration: finds out which names it uses and refuses a mixture."""
@@ -219,12 +222,30 @@ class AppPickler:
         return self.build_standard_kwargs(*args)
 
     def build_standard_kwargs(
-        self, main: Any, changes: Any, loader: Any, backend: Any, amqp: Any, events: Any, log: Any, control: Any,
-        accept_magic_kwargs: Any, config_source: Any = None, config_source_silent: bool = False,
+        self,
+        main: Any,
+        changes: Any,
+        loader: Any,
+        backend: Any,
+        amqp: Any,
+        events: Any,
+        log: Any,
+        control: Any,
+        accept_magic_kwargs: Any,
+        config_source: Any = None,
+        config_source_silent: bool = False,
     ) -> dict[str, Any]:
         return {
-            "main": main, "loader": loader, "backend": backend, "amqp": amqp, "changes": changes, "events": events,
-            "log": log, "control": control, "set_as_current": False, "config_source": config_source,
+            "main": main,
+            "loader": loader,
+            "backend": backend,
+            "amqp": amqp,
+            "changes": changes,
+            "events": events,
+            "log": log,
+            "control": control,
+            "set_as_current": False,
+            "config_source": config_source,
             "config_source_silent": config_source_silent,
         }
 
@@ -274,11 +295,19 @@ def bugreport(app: Any) -> str:
     except Exception:
         transport = driver = ""
     return BUGREPORT_INFO.format(
-        system=_platform.system(), arch=", ".join(filter(None, _platform.architecture())),
-        kernel_version=_platform.release(), py_i=pyimplementation(), celery_v=VERSION_BANNER,
-        kombu_v=kombu.__version__, billiard_v=billiard.__version__, py_v=_platform.python_version(),
-        driver_v=driver, transport=transport, results=sanitize_url(app.conf.result_backend or "disabled"),
-        human_settings=app.conf.humanize(), loader=qualname(app.loader.__class__),
+        system=_platform.system(),
+        arch=", ".join(filter(None, _platform.architecture())),
+        kernel_version=_platform.release(),
+        py_i=pyimplementation(),
+        celery_v=VERSION_BANNER,
+        kombu_v=kombu.__version__,
+        billiard_v=billiard.__version__,
+        py_v=_platform.python_version(),
+        driver_v=driver,
+        transport=transport,
+        results=sanitize_url(app.conf.result_backend or "disabled"),
+        human_settings=app.conf.humanize(),
+        loader=qualname(app.loader.__class__),
     )
 
 

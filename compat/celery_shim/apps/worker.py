@@ -15,13 +15,15 @@ class Worker(WorkController):
 
     def on_before_init(self, quiet: bool = False, **kwargs: Any) -> None:
         self.quiet = quiet
-        signals.celeryd_init.send(
-            sender=self.hostname, instance=self, conf=self.app.conf, options=kwargs
-        )
+        signals.celeryd_init.send(sender=self.hostname, instance=self, conf=self.app.conf, options=kwargs)
 
     def on_after_init(
-        self, purge: bool = False, no_color: Any = None, redirect_stdouts: Any = None,
-        redirect_stdouts_level: Any = None, **kwargs: Any,
+        self,
+        purge: bool = False,
+        no_color: Any = None,
+        redirect_stdouts: Any = None,
+        redirect_stdouts_level: Any = None,
+        **kwargs: Any,
     ) -> None:
         self.purge = purge
         conf = self.app.conf

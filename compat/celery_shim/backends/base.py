@@ -96,8 +96,15 @@ class Backend(ChordErrors):
     retry_policy = {"max_retries": 20, "interval_start": 0, "interval_step": 1, "interval_max": 1}
 
     def __init__(
-        self, app: Any, serializer: str | None = None, max_cached_results: int | None = None, accept: Any = None,
-        expires: Any = None, expires_type: Any = None, url: str | None = None, **kwargs: Any,
+        self,
+        app: Any,
+        serializer: str | None = None,
+        max_cached_results: int | None = None,
+        accept: Any = None,
+        expires: Any = None,
+        expires_type: Any = None,
+        url: str | None = None,
+        **kwargs: Any,
     ) -> None:
         self.app = app
         conf = app.conf
@@ -153,8 +160,14 @@ class Backend(ChordErrors):
             self.on_chord_part_return(request, state, result)
 
     def mark_as_failure(
-        self, task_id: str, exc: Any, traceback: Any = None, request: Any = None, store_result: bool = True,
-        call_errbacks: bool = True, state: str = states.FAILURE,
+        self,
+        task_id: str,
+        exc: Any,
+        traceback: Any = None,
+        request: Any = None,
+        store_result: bool = True,
+        call_errbacks: bool = True,
+        state: str = states.FAILURE,
     ) -> None:
         """Store the failure, and pass it on to the chord, to the rest of the chain and to errbacks."""
         if store_result:
@@ -162,14 +175,16 @@ class Backend(ChordErrors):
         if request:
             if request.chord:
                 self.on_chord_part_return(request, state, exc)
-            self._fail_chain(
-                getattr(request, "chain", None), exc, traceback, store_result=store_result, state=state
-            )
+            self._fail_chain(getattr(request, "chain", None), exc, traceback, store_result=store_result, state=state)
             if call_errbacks and request.errbacks:
                 self._call_task_errbacks(request, exc, traceback)
 
     def mark_as_revoked(
-        self, task_id: str, reason: str = "", request: Any = None, store_result: bool = True,
+        self,
+        task_id: str,
+        reason: str = "",
+        request: Any = None,
+        store_result: bool = True,
         state: str = states.REVOKED,
     ) -> None:
         exc = TaskRevokedError(reason)
@@ -179,7 +194,12 @@ class Backend(ChordErrors):
             self.on_chord_part_return(request, state, exc)
 
     def mark_as_retry(
-        self, task_id: str, exc: Any, traceback: Any = None, request: Any = None, store_result: bool = True,
+        self,
+        task_id: str,
+        exc: Any,
+        traceback: Any = None,
+        request: Any = None,
+        store_result: bool = True,
         state: str = states.RETRY,
     ) -> Any:
         return self.store_result(task_id, exc, state, traceback=traceback, request=request)
@@ -234,8 +254,10 @@ class Backend(ChordErrors):
         if payload is None:
             return payload
         return loads(
-            decompress_payload(payload or str(payload)), content_type=self.content_type,
-            content_encoding=self.content_encoding, accept=self.accept,
+            decompress_payload(payload or str(payload)),
+            content_type=self.content_type,
+            content_encoding=self.content_encoding,
+            accept=self.accept,
         )
 
     def decode_result(self, payload: Any) -> Any:
@@ -263,8 +285,11 @@ class Backend(ChordErrors):
             done = self.app.now()
             done = done.isoformat() if format_date else done
         meta = {
-            "status": state, "result": result, "traceback": traceback,
-            "children": self.current_task_children(request), "date_done": done,
+            "status": state,
+            "result": result,
+            "traceback": traceback,
+            "children": self.current_task_children(request),
+            "date_done": done,
         }
         for key, attribute in (("group_id", "group"), ("parent_id", "parent_id")):
             value = getattr(request, attribute, None) if request else None
@@ -277,9 +302,12 @@ class Backend(ChordErrors):
     def _extended_meta(self, request: Any, encode: bool) -> dict[str, Any]:
         origin = getattr(request, "delivery_info", None)
         meta = {
-            "name": getattr(request, "task", None), "args": getattr(request, "args", None),
-            "kwargs": getattr(request, "kwargs", None), "worker": getattr(request, "hostname", None),
-            "retries": getattr(request, "retries", None), "queue": origin.get("routing_key") if origin else None,
+            "name": getattr(request, "task", None),
+            "args": getattr(request, "args", None),
+            "kwargs": getattr(request, "kwargs", None),
+            "worker": getattr(request, "hostname", None),
+            "retries": getattr(request, "retries", None),
+            "queue": origin.get("routing_key") if origin else None,
         }
         stamps = getattr(request, "stamps", None)
         if stamps:
@@ -306,7 +334,12 @@ class Backend(ChordErrors):
         """Called before trying again."""
 
     def _ensure_retryable(
-        self, func: Any, *args: Any, fallback_exc: Any = None, fallback_msg: Any = None, max_retries: Any = None,
+        self,
+        func: Any,
+        *args: Any,
+        fallback_exc: Any = None,
+        fallback_msg: Any = None,
+        max_retries: Any = None,
         **kwargs: Any,
     ) -> Any:
         """Call ``func``; repeat it where the settings ask for that."""
@@ -324,9 +357,7 @@ class Backend(ChordErrors):
                     raise
                 retries += 1
                 name = getattr(func, "__name__", repr(func))
-                logger.warning(
-                    "Failed operation %s. Retrying %s more times.", name, limit - retries, exc_info=True
-                )
+                logger.warning("Failed operation %s. Retrying %s more times.", name, limit - retries, exc_info=True)
                 try:
                     self.on_backend_retryable_error(exc)
                 except Exception:
@@ -334,7 +365,8 @@ class Backend(ChordErrors):
                 self._sleep(
                     get_exponential_backoff_interval(
                         self.base_sleep_between_retries_ms, retries, self.max_sleep_between_retries_ms, True
-                    ) / 1000
+                    )
+                    / 1000
                 )
 
     # -- tasks ------------------------------------------------------------------------------------------------------
@@ -345,9 +377,15 @@ class Backend(ChordErrors):
         """Store a state with its value or exception; wakes who waits."""
         result = self.encode_result(result, state)
         self._ensure_retryable(
-            self._store_result, task_id, result, state, traceback,
+            self._store_result,
+            task_id,
+            result,
+            state,
+            traceback,
             fallback_exc=partial(BackendStoreError, task_id=task_id, state=state),
-            fallback_msg="failed to store result on the backend", request=request, **kwargs,
+            fallback_msg="failed to store result on the backend",
+            request=request,
+            **kwargs,
         )
         waiting.notify(task_id)
         return result
@@ -378,7 +416,9 @@ class Backend(ChordErrors):
         if conf.task_always_eager and not conf.task_store_eager_result:
             warnings.warn(
                 "Results are not stored in backend and should not be retrieved when task_always_eager is enabled, "
-                "unless task_store_eager_result is enabled.", RuntimeWarning, stacklevel=2,
+                "unless task_store_eager_result is enabled.",
+                RuntimeWarning,
+                stacklevel=2,
             )
 
     def get_task_meta(self, task_id: str, cache: bool = True) -> Any:
@@ -387,7 +427,9 @@ class Backend(ChordErrors):
         if cache and task_id in self._cache:
             return self._cache[task_id]
         meta = self._ensure_retryable(
-            self._get_task_meta_for, task_id, fallback_exc=partial(BackendGetMetaError, task_id=task_id),
+            self._get_task_meta_for,
+            task_id,
+            fallback_exc=partial(BackendGetMetaError, task_id=task_id),
             fallback_msg="failed to get meta",
         )
         if cache and meta.get("status") == states.SUCCESS:
@@ -488,8 +530,13 @@ class SyncBackendMixin:
     """
 
     def iter_native(
-        self: Any, result: Any, timeout: float | None = None, interval: float = 0.5, no_ack: bool = True,
-        on_message: Any = None, on_interval: Any = None,
+        self: Any,
+        result: Any,
+        timeout: float | None = None,
+        interval: float = 0.5,
+        no_ack: bool = True,
+        on_message: Any = None,
+        on_interval: Any = None,
     ) -> Iterator[tuple[Any, Any]]:
         self._ensure_not_eager()
         ids = set()
@@ -500,27 +547,40 @@ class SyncBackendMixin:
                 ids.add(member.id)
         if ids:
             yield from self.get_many(
-                ids, timeout=timeout, interval=interval, no_ack=no_ack, on_message=on_message,
+                ids,
+                timeout=timeout,
+                interval=interval,
+                no_ack=no_ack,
+                on_message=on_message,
                 on_interval=on_interval,
             )
 
     def wait_for_pending(
-        self: Any, result: Any, timeout: float | None = None, interval: float = 0.5, no_ack: bool = True,
-        on_message: Any = None, on_interval: Any = None, callback: Any = None, propagate: bool = True,
+        self: Any,
+        result: Any,
+        timeout: float | None = None,
+        interval: float = 0.5,
+        no_ack: bool = True,
+        on_message: Any = None,
+        on_interval: Any = None,
+        callback: Any = None,
+        propagate: bool = True,
     ) -> Any:
         self._ensure_not_eager()
         if on_message is not None:
             raise ImproperlyConfigured("Backend does not support on_message callback")
-        meta = self.wait_for(
-            result.id, timeout=timeout, interval=interval, on_interval=on_interval, no_ack=no_ack
-        )
+        meta = self.wait_for(result.id, timeout=timeout, interval=interval, on_interval=on_interval, no_ack=no_ack)
         if meta:
             result._maybe_set_cache(meta)
             return result.maybe_throw(propagate=propagate, callback=callback)
         return None
 
     def wait_for(
-        self: Any, task_id: str, timeout: float | None = None, interval: float = 0.5, no_ack: bool = True,
+        self: Any,
+        task_id: str,
+        timeout: float | None = None,
+        interval: float = 0.5,
+        no_ack: bool = True,
         on_interval: Any = None,
     ) -> Any:
         self._ensure_not_eager()

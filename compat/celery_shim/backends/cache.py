@@ -84,7 +84,12 @@ class CacheBackend(KeyValueStoreBackend):
     implements_incr = True
 
     def __init__(
-        self, app: Any, expires: Any = None, backend: Any = None, options: Any = None, url: str | None = None,
+        self,
+        app: Any,
+        expires: Any = None,
+        backend: Any = None,
+        options: Any = None,
+        url: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(app, **kwargs)
@@ -128,7 +133,10 @@ class CacheBackend(KeyValueStoreBackend):
 
     def __reduce__(self, args: Any = (), kwargs: Any = None) -> Any:  # type: ignore[override]
         kwargs = {
-            **(kwargs or {}), "backend": self.as_uri(), "expires": self.expires, "options": self.options,
+            **(kwargs or {}),
+            "backend": self.as_uri(),
+            "expires": self.expires,
+            "options": self.options,
         }
         return super().__reduce__(args, kwargs)
 

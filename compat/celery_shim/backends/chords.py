@@ -30,9 +30,7 @@ def _create_chord_error_with_cause(message: str, original_exc: Any = None) -> Ch
     return error
 
 
-def _create_fake_task_request(
-    task_id: Any, errbacks: Any = None, task_name: str = "unknown", **extra: Any
-) -> Context:
+def _create_fake_task_request(task_id: Any, errbacks: Any = None, task_name: str = "unknown", **extra: Any) -> Context:
     """A request for a task that never ran."""
     return Context({"id": task_id, "errbacks": errbacks or [], "delivery_info": {}, "task": task_name, **extra})
 
@@ -140,8 +138,10 @@ class ChordErrors:
         own = maybe_list(group_callback.options.get("link_error")) or []
         try:
             frozen = group_callback.freeze()
-            by_task = {task.options.get("task_id"): maybe_list(task.options.get("link_error")) or []
-                       for task in group_callback.tasks}
+            by_task = {
+                task.options.get("task_id"): maybe_list(task.options.get("link_error")) or []
+                for task in group_callback.tasks
+            }
             for result in frozen.results:
                 errbacks: list[Any] = []
                 for errback in (*by_task.get(result.id, ()), *own):
@@ -157,9 +157,7 @@ class ChordErrors:
                 backend.mark_as_failure(frozen.id, original)
             frozen.revoke()
         except Exception as failure:
-            logger.exception(
-                "Failed to handle group chord error, falling back to single task handling: %r", failure
-            )
+            logger.exception("Failed to handle group chord error, falling back to single task handling: %r", failure)
             return backend.fail_from_current_stack(group_callback.id, exc=exc)
         return None
 
@@ -175,7 +173,8 @@ class ChordErrors:
             queue = self.app.amqp.router.route(kwargs, body.name)["queue"].name
         stamps = body.options.get("stamped_headers") or ()
         routing = {
-            name: body.options[name] for name in ("exchange", "exchange_type", "routing_key", "headers")
+            name: body.options[name]
+            for name in ("exchange", "exchange_type", "routing_key", "headers")
             if name not in stamps and body.options.get(name) is not None
         }
         if "exchange_type" not in routing:
@@ -186,6 +185,10 @@ class ChordErrors:
         if "exchange_type" in routing:
             kwargs["_chord_unlock_exchange_type"] = routing["exchange_type"]
         self.app.tasks["celery.chord_unlock"].apply_async(
-            (header_result.id, body), kwargs, countdown=countdown, queue=queue,
-            priority=body.options.get("priority", getattr(body_type, "priority", 0)), **routing,
+            (header_result.id, body),
+            kwargs,
+            countdown=countdown,
+            queue=queue,
+            priority=body.options.get("priority", getattr(body_type, "priority", 0)),
+            **routing,
         )

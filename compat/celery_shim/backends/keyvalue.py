@@ -163,8 +163,14 @@ class BaseKeyValueStoreBackend(Backend):
         return {bytes_to_str(keys[place]): meta for place, meta in found}
 
     def get_many(
-        self, task_ids: Any, timeout: float | None = None, interval: float | None = 0.5, no_ack: bool = True,
-        on_message: Any = None, on_interval: Any = None, max_iterations: int | None = None,
+        self,
+        task_ids: Any,
+        timeout: float | None = None,
+        interval: float | None = 0.5,
+        no_ack: bool = True,
+        on_message: Any = None,
+        on_interval: Any = None,
+        max_iterations: int | None = None,
         READY_STATES: Any = states.READY_STATES,
     ) -> Iterator[tuple[str, Any]]:
         """``(id, meta)`` of tasks as they end."""
@@ -240,9 +246,7 @@ class BaseKeyValueStoreBackend(Backend):
                 raise ValueError(group_id)
             except ValueError as exc:
                 logger.exception("Chord callback %r raised: %r", group_id, exc)
-                return self.chord_error_from_stack(
-                    callback, ChordError(f"GroupResult {group_id} no longer exists")
-                )
+                return self.chord_error_from_stack(callback, ChordError(f"GroupResult {group_id} no longer exists"))
         key = self.get_key_for_chord(group_id)
         count = self.incr(key)
         size = request.chord.get("chord_size")

@@ -70,7 +70,10 @@ class LocalBackend(KeyValueStoreBackend):
         self, task_id: str, result: Any, request: Any = None, store_result: bool = True, state: str = _SUCCESS
     ) -> None:
         if (
-            store_result and request is not None and state is _SUCCESS and not self._extended
+            store_result
+            and request is not None
+            and state is _SUCCESS
+            and not self._extended
             and not (request.ignore_result or request.chord or request.group or request.parent_id)
             and not request._children
         ):
@@ -130,8 +133,12 @@ class LocalBackend(KeyValueStoreBackend):
                 self._results.pop(task_id, None)
                 return {"status": states.PENDING, "result": None}
             return {
-                "status": _SUCCESS, "result": _fresh(value, self.serializer), "traceback": None, "children": [],
-                "date_done": datetime.fromtimestamp(done, self.app.timezone).isoformat(), "task_id": task_id,
+                "status": _SUCCESS,
+                "result": _fresh(value, self.serializer),
+                "traceback": None,
+                "children": [],
+                "date_done": datetime.fromtimestamp(done, self.app.timezone).isoformat(),
+                "task_id": task_id,
             }
         done = _epoch(record.get("date_done"))
         if self.expires and done is not None and done < time.time() - self.expires:
@@ -149,8 +156,14 @@ class LocalBackend(KeyValueStoreBackend):
         self._trim()
 
     def get_many(
-        self, task_ids: Any, timeout: float | None = None, interval: float | None = 0.5, no_ack: bool = True,
-        on_message: Any = None, on_interval: Any = None, max_iterations: int | None = None,
+        self,
+        task_ids: Any,
+        timeout: float | None = None,
+        interval: float | None = 0.5,
+        no_ack: bool = True,
+        on_message: Any = None,
+        on_interval: Any = None,
+        max_iterations: int | None = None,
         READY_STATES: Any = states.READY_STATES,
     ) -> Iterator[tuple[str, Any]]:
         left_over, until, rounds = set(task_ids), waiting.deadline(timeout), 0
@@ -188,8 +201,15 @@ class LocalBackend(KeyValueStoreBackend):
         return self._says_eager
 
     def wait_for_pending(
-        self, result: Any, timeout: float | None = None, interval: float = 0.5, no_ack: bool = True,
-        on_message: Any = None, on_interval: Any = None, callback: Any = None, propagate: bool = True,
+        self,
+        result: Any,
+        timeout: float | None = None,
+        interval: float = 0.5,
+        no_ack: bool = True,
+        on_message: Any = None,
+        on_interval: Any = None,
+        callback: Any = None,
+        propagate: bool = True,
     ) -> Any:
         if on_message is None and on_interval is None and callback is None and not self._eager():
             record = self._results.get(result.id)
@@ -205,21 +225,30 @@ class LocalBackend(KeyValueStoreBackend):
                 if not self.expires or done >= time.time() - self.expires:
                     value = _fresh(value, self.serializer)
                     result._cache = {
-                        "status": _SUCCESS, "result": value, "traceback": None, "children": [],
-                        "date_done": datetime.fromtimestamp(done, self._zone), "task_id": result.id,
+                        "status": _SUCCESS,
+                        "result": value,
+                        "traceback": None,
+                        "children": [],
+                        "date_done": datetime.fromtimestamp(done, self._zone),
+                        "task_id": result.id,
                     }
                     return value
-        return super().wait_for_pending(
-            result, timeout, interval, no_ack, on_message, on_interval, callback, propagate
-        )
+        return super().wait_for_pending(result, timeout, interval, no_ack, on_message, on_interval, callback, propagate)
 
     def wait_for(
-        self, task_id: str, timeout: float | None = None, interval: float = 0.5, no_ack: bool = True,
+        self,
+        task_id: str,
+        timeout: float | None = None,
+        interval: float = 0.5,
+        no_ack: bool = True,
         on_interval: Any = None,
     ) -> Any:
         # only this process writes, so there is no need to look every now and then
         return super().wait_for(
-            task_id, timeout=timeout, interval=interval if on_interval else 3600.0, no_ack=no_ack,
+            task_id,
+            timeout=timeout,
+            interval=interval if on_interval else 3600.0,
+            no_ack=no_ack,
             on_interval=on_interval,
         )
 

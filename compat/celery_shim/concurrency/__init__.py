@@ -9,8 +9,10 @@ from ..exceptions import ImproperlyConfigured
 __all__ = ("get_available_pool_names", "get_implementation")
 
 ALIASES = {
-    "prefork": "celery.concurrency.thread:TaskPool", "solo": "celery.concurrency.thread:TaskPool",
-    "threads": "celery.concurrency.thread:TaskPool", "processes": "celery.concurrency.thread:TaskPool",
+    "prefork": "celery.concurrency.thread:TaskPool",
+    "solo": "celery.concurrency.thread:TaskPool",
+    "threads": "celery.concurrency.thread:TaskPool",
+    "processes": "celery.concurrency.thread:TaskPool",
 }
 
 

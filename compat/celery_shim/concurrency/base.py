@@ -9,8 +9,13 @@ __all__ = ("BasePool", "apply_target")
 
 
 def apply_target(
-    target: Any, args: Any = (), kwargs: Any = None, callback: Any = None, accept_callback: Any = None,
-    getpid: Any = os.getpid, **_: Any,
+    target: Any,
+    args: Any = (),
+    kwargs: Any = None,
+    callback: Any = None,
+    accept_callback: Any = None,
+    getpid: Any = os.getpid,
+    **_: Any,
 ) -> None:
     """Call a function here, with the callbacks of a pool."""
     if accept_callback:

@@ -101,7 +101,9 @@ def celery_session_app(
 ) -> Iterator[Any]:
     """An app for the whole session."""
     with _create_app(
-        enable_logging=celery_enable_logging, use_trap=use_celery_app_trap, parameters=celery_parameters,
+        enable_logging=celery_enable_logging,
+        use_trap=use_celery_app_trap,
+        parameters=celery_parameters,
         **_config(request, celery_config),
     ) as app:
         if not use_celery_app_trap:
@@ -112,7 +114,11 @@ def celery_session_app(
 
 @pytest.fixture(scope="session")
 def celery_session_worker(
-    request: Any, celery_session_app: Any, celery_includes: Any, celery_class_tasks: Any, celery_worker_pool: Any,
+    request: Any,
+    celery_session_app: Any,
+    celery_includes: Any,
+    celery_class_tasks: Any,
+    celery_worker_pool: Any,
     celery_worker_parameters: Any,
 ) -> Iterator[Any]:
     """A worker for the whole session."""
@@ -128,7 +134,9 @@ def celery_app(
 ) -> Iterator[Any]:
     """An app for one test."""
     with _create_app(
-        enable_logging=celery_enable_logging, use_trap=use_celery_app_trap, parameters=celery_parameters,
+        enable_logging=celery_enable_logging,
+        use_trap=use_celery_app_trap,
+        parameters=celery_parameters,
         **_config(request, celery_config),
     ) as app:
         yield app

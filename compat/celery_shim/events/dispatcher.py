@@ -13,9 +13,19 @@ class EventDispatcher:
     app: Any = None
 
     def __init__(
-        self, connection: Any = None, hostname: str | None = None, enabled: bool = True, channel: Any = None,
-        buffer_while_offline: bool = True, app: Any = None, serializer: Any = None, groups: Any = None,
-        delivery_mode: int = 1, buffer_group: Any = None, buffer_limit: int = 24, on_send_buffered: Any = None,
+        self,
+        connection: Any = None,
+        hostname: str | None = None,
+        enabled: bool = True,
+        channel: Any = None,
+        buffer_while_offline: bool = True,
+        app: Any = None,
+        serializer: Any = None,
+        groups: Any = None,
+        delivery_mode: int = 1,
+        buffer_group: Any = None,
+        buffer_limit: int = 24,
+        on_send_buffered: Any = None,
     ) -> None:
         self.app = app or self.app
         self.hostname, self.enabled, self.groups = hostname, enabled, set(groups or ())

@@ -103,14 +103,19 @@ class DjangoFixup:
             if owner is not None and owner is not _unwrap_app(self.app):
                 logger.debug(
                     "Django fixup of app %r ignores worker_init of %r: the worker belongs to app %r, whose own "
-                    "fixup handles it.", self.app, worker, owner,
+                    "fixup handles it.",
+                    self.app,
+                    worker,
+                    owner,
                 )
                 return
             self.worker_fixup.worker = worker
         else:
             warnings.warn(
                 "DjangoFixup.on_worker_init called without a sender (worker instance). This may indicate a "
-                "misconfiguration or an internal error.", FixupWarning, stacklevel=2,
+                "misconfiguration or an internal error.",
+                FixupWarning,
+                stacklevel=2,
             )
         self.worker_fixup.install()
 

@@ -126,7 +126,11 @@ class BaseLoader:
         return find_module(module)
 
     def cmdline_config_parser(
-        self, args: Iterable[str], namespace: str = "celery", re_type: Any = _CAST, extra_types: Any = None,
+        self,
+        args: Iterable[str],
+        namespace: str = "celery",
+        re_type: Any = _CAST,
+        extra_types: Any = None,
         override_types: Any = None,
     ) -> dict[str, Any]:
         """Settings from ``worker.concurrency=3`` and ``x.y=(list)[1]``."""

@@ -136,8 +136,16 @@ class Broker:
         if delay is not None:
             self.scheduled[message.id] = message
         handle = engine.enqueue(  # type: ignore[union-attr]
-            self.run, (message,), None, queue=queue, lane=lane, delay=delay, keep=False, context=False,
-            timeout=None if options is None else options.first_deadline, options=options,
+            self.run,
+            (message,),
+            None,
+            queue=queue,
+            lane=lane,
+            delay=delay,
+            keep=False,
+            context=False,
+            timeout=None if options is None else options.first_deadline,
+            options=options,
         )
         message.handle = handle
         if options is not None and not handle.add_callback(self._ended):
@@ -150,7 +158,10 @@ class Broker:
         options = self._options.get(key)
         if options is None:
             options = self._options[key] = TaskOptions(
-                max_retries=0, timeout=hard or None, soft_timeout=soft or None, soft_exception=SoftTimeLimitExceeded,
+                max_retries=0,
+                timeout=hard or None,
+                soft_timeout=soft or None,
+                soft_exception=SoftTimeLimitExceeded,
                 hard_exception=TimeLimitExceeded,
             )
         return options
@@ -215,9 +226,7 @@ class Broker:
                 due = handle.due_at
                 if handle.withdraw():
                     moment = None if due is None else time.monotonic() + due - time.time()
-                    self.backlog.setdefault(message.queue, deque()).append(
-                        (message, message.lane, moment)
-                    )
+                    self.backlog.setdefault(message.queue, deque()).append((message, message.lane, moment))
             self.scheduled.clear()
             last, self.engine = self.engine, None
             self.queues, self.named = {}, {}
@@ -269,5 +278,3 @@ def _note_network(url: str) -> None:
     get_logger("celery.worker").warning(
         "broker_url %s is ignored: tasks run in this process, nothing connects to a broker", sanitize_url(url)
     )
-
-

@@ -109,7 +109,10 @@ class Consumer:
         if strategy_logger.isEnabledFor(logging.INFO):
             request = self._request(message, task, worker)
             context = {
-                "id": message.id, "name": request.name, "args": request.argsrepr, "kwargs": request.kwargsrepr,
+                "id": message.id,
+                "name": request.name,
+                "args": request.argsrepr,
+                "kwargs": request.kwargsrepr,
                 "eta": message.headers.get("eta"),
             }
             strategy_logger.info(LOG_RECEIVED, context, extra={"data": context})
@@ -146,7 +149,13 @@ class Consumer:
         return False
 
     def _revoke(
-        self, message: Message, task: Any, worker: Any, reason: str, expired: bool = False, terminated: bool = False,
+        self,
+        message: Message,
+        task: Any,
+        worker: Any,
+        reason: str,
+        expired: bool = False,
+        terminated: bool = False,
         signum: Any = None,
     ) -> None:
         request = self._request(message, task, worker)
@@ -163,9 +172,7 @@ class Consumer:
         context = Context(message.request_dict(self.hostname), name=message.task)
         if not message.ignore_result:
             self.app.backend.mark_as_failure(message.id, exc, request=context)
-        signals.task_unknown.send(
-            sender=self, message=message, exc=exc, name=message.task, id=message.id
-        )
+        signals.task_unknown.send(sender=self, message=message, exc=exc, name=message.task, id=message.id)
 
     # -- rate limits ------------------------------------------------------------------------------------------------
 
@@ -259,8 +266,13 @@ class Consumer:
         if not get_actual_ignore_result(task, request):
             task.backend.mark_as_failure(message.id, exc, getattr(einfo, "traceback", None), request=request)
         signals.task_failure.send(
-            sender=task, task_id=message.id, exception=exc, args=message.args, kwargs=message.kwargs,
-            traceback=getattr(exc, "__traceback__", None), einfo=einfo,
+            sender=task,
+            task_id=message.id,
+            exception=exc,
+            args=message.args,
+            kwargs=message.kwargs,
+            traceback=getattr(exc, "__traceback__", None),
+            einfo=einfo,
         )
 
     def _lost(self, message: Message, task: Any, worker: Any, exc: BaseException) -> None:
@@ -272,9 +284,7 @@ class Consumer:
             return
         self._fail(message, task, worker, lost)
 
-    def _fail(
-        self, message: Message, task: Any, worker: Any, exc: BaseException, hooks: bool = True
-    ) -> None:
+    def _fail(self, message: Message, task: Any, worker: Any, exc: BaseException, hooks: bool = True) -> None:
         """A failure that is decided outside the task."""
         request = self._request(message, task, worker)._context
         try:
@@ -289,7 +299,12 @@ class Consumer:
             return
         task.on_failure(exc, message.id, message.args, message.kwargs, einfo)
         signals.task_failure.send(
-            sender=task, task_id=message.id, exception=exc, args=message.args, kwargs=message.kwargs, traceback=None,
+            sender=task,
+            task_id=message.id,
+            exception=exc,
+            args=message.args,
+            kwargs=message.kwargs,
+            traceback=None,
             einfo=einfo,
         )
         task.after_return(states.FAILURE, exc, message.id, message.args, message.kwargs, einfo)

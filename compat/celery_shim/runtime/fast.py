@@ -47,16 +47,24 @@ def make_plan(task: Any) -> Any:
     options = task._get_exec_options()
     sender = amqp.send_task_message
     usable = (
-        isinstance(app, Celery) and type(app).send_task is Sending.send_task and "send_task" not in app.__dict__
-        and cls.shadow_name is Task.shadow_name and cls.AsyncResult is Task.AsyncResult
+        isinstance(app, Celery)
+        and type(app).send_task is Sending.send_task
+        and "send_task" not in app.__dict__
+        and cls.shadow_name is Task.shadow_name
+        and cls.AsyncResult is Task.AsyncResult
         and cls._get_exec_options is Task._get_exec_options
         and not ({"AsyncResult", "shadow_name"} & set(task.__dict__))
-        and task._dump_pydantic_arguments is None and task._backend is None
-        and type(backend).on_task_call is Backend.on_task_call and backend.thread_safe
-        and not amqp.routes and not any(options.get(name) for name in _PLAIN)
-        and conf.task_protocol == 2 and not conf.task_send_sent_event
+        and task._dump_pydantic_arguments is None
+        and task._backend is None
+        and type(backend).on_task_call is Backend.on_task_call
+        and backend.thread_safe
+        and not amqp.routes
+        and not any(options.get(name) for name in _PLAIN)
+        and conf.task_protocol == 2
+        and not conf.task_send_sent_event
         and (options.get("serializer") or conf.task_serializer) == "json"
-        and issubclass(app.AsyncResult, AsyncResult) and app.AsyncResult.__init__ is AsyncResult.__init__
+        and issubclass(app.AsyncResult, AsyncResult)
+        and app.AsyncResult.__init__ is AsyncResult.__init__
     )
     if not usable:
         task._fast_plan = False
@@ -93,9 +101,16 @@ def make_plan(task: Any) -> Any:
             task._fast_plan = None
             return None
         if (
-            eager or impossible or _before.receivers or _after.receivers or _sent.receivers or _task_stack.stack
-            or app_dict["_backend_cache"] is not backend or app_cls.send_task is not original
-            or "send_task" in app_dict or amqp_dict.get("send_task_message") is not sender
+            eager
+            or impossible
+            or _before.receivers
+            or _after.receivers
+            or _sent.receivers
+            or _task_stack.stack
+            or app_dict["_backend_cache"] is not backend
+            or app_cls.send_task is not original
+            or "send_task" in app_dict
+            or amqp_dict.get("send_task_message") is not sender
         ):
             return None
         if live and conf.task_always_eager:

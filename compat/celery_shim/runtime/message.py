@@ -27,12 +27,42 @@ class PlainRequest(dict):  # type: ignore[type-arg]
 
 
 #: A call without options; copied, because that is cheaper than building it.
-_PLAIN_FIELDS: dict[str, Any] = dict.fromkeys((
-    "lang", "task", "id", "shadow", "eta", "expires", "group", "group_index", "retries", "timelimit", "root_id",
-    "parent_id", "argsrepr", "kwargsrepr", "origin", "ignore_result", "replaced_task_nesting", "stamped_headers",
-    "stamps", "reply_to", "hostname", "correlation_id", "is_eager", "args", "kwargs", "called_directly", "callbacks",
-    "errbacks", "chain", "chord", "delivery_info", "properties",
-))
+_PLAIN_FIELDS: dict[str, Any] = dict.fromkeys(
+    (
+        "lang",
+        "task",
+        "id",
+        "shadow",
+        "eta",
+        "expires",
+        "group",
+        "group_index",
+        "retries",
+        "timelimit",
+        "root_id",
+        "parent_id",
+        "argsrepr",
+        "kwargsrepr",
+        "origin",
+        "ignore_result",
+        "replaced_task_nesting",
+        "stamped_headers",
+        "stamps",
+        "reply_to",
+        "hostname",
+        "correlation_id",
+        "is_eager",
+        "args",
+        "kwargs",
+        "called_directly",
+        "callbacks",
+        "errbacks",
+        "chain",
+        "chord",
+        "delivery_info",
+        "properties",
+    )
+)
 _PLAIN_FIELDS.update(lang="py", retries=0, replaced_task_nesting=0, reply_to="", is_eager=False, called_directly=False)
 
 
@@ -67,17 +97,34 @@ class Message:
     def _default_headers(self) -> dict[str, Any]:
         id = self.id
         return {
-            "lang": "py", "task": self.task, "id": id, "shadow": None, "eta": None, "expires": None, "group": None,
-            "group_index": None, "retries": 0, "timelimit": self.limits or [None, None], "root_id": id,
-            "parent_id": None, "argsrepr": None, "kwargsrepr": None, "origin": _own_origin(),
-            "ignore_result": self.ignore_result, "replaced_task_nesting": 0, "stamped_headers": None, "stamps": {},
+            "lang": "py",
+            "task": self.task,
+            "id": id,
+            "shadow": None,
+            "eta": None,
+            "expires": None,
+            "group": None,
+            "group_index": None,
+            "retries": 0,
+            "timelimit": self.limits or [None, None],
+            "root_id": id,
+            "parent_id": None,
+            "argsrepr": None,
+            "kwargsrepr": None,
+            "origin": _own_origin(),
+            "ignore_result": self.ignore_result,
+            "replaced_task_nesting": 0,
+            "stamped_headers": None,
+            "stamps": {},
         }
 
     @property
     def delivery_info(self) -> dict[str, Any]:
         return {
-            "exchange": self.exchange, "routing_key": self.routing_key or self.queue,
-            "priority": self.priority or 0, "redelivered": self.redelivered,
+            "exchange": self.exchange,
+            "routing_key": self.routing_key or self.queue,
+            "priority": self.priority or 0,
+            "redelivered": self.redelivered,
         }
 
     def request_dict(self, hostname: str) -> dict[str, Any]:
@@ -87,14 +134,22 @@ class Message:
         request = dict(self.headers)
         origin = self.delivery_info
         properties = {
-            "correlation_id": self.id, "reply_to": "", "delivery_mode": 2, "priority": self.priority or 0,
+            "correlation_id": self.id,
+            "reply_to": "",
+            "delivery_mode": 2,
+            "priority": self.priority or 0,
             "delivery_info": {"exchange": origin["exchange"], "routing_key": origin["routing_key"]},
             **(self.properties or {}),
         }
         request.update(
-            properties=properties, reply_to=properties.get("reply_to"), hostname=hostname,
-            correlation_id=properties.get("correlation_id"), delivery_info=origin, is_eager=False,
-            args=self.args, kwargs=self.kwargs,
+            properties=properties,
+            reply_to=properties.get("reply_to"),
+            hostname=hostname,
+            correlation_id=properties.get("correlation_id"),
+            delivery_info=origin,
+            is_eager=False,
+            args=self.args,
+            kwargs=self.kwargs,
         )
         if self.embed:
             request.update(self.embed)
@@ -111,7 +166,10 @@ class Message:
         request["origin"], request["hostname"] = _own_origin(), hostname
         request["ignore_result"], request["stamps"] = self.ignore_result, {}
         request["delivery_info"] = {
-            "exchange": "", "routing_key": self.queue, "priority": priority, "redelivered": self.redelivered,
+            "exchange": "",
+            "routing_key": self.queue,
+            "priority": priority,
+            "redelivered": self.redelivered,
         }
         request["properties"] = {"correlation_id": id, "reply_to": "", "delivery_mode": 2, "priority": priority}
         return request

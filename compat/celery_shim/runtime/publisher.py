@@ -42,8 +42,14 @@ def _timestamp(text: Any) -> float | None:
 
 
 def publish(
-    app: Any, body: Any, headers: dict[str, Any], properties: dict[str, Any], queue: Any = None, exchange: Any = "",
-    routing_key: Any = None, serializer: str | None = None,
+    app: Any,
+    body: Any,
+    headers: dict[str, Any],
+    properties: dict[str, Any],
+    queue: Any = None,
+    exchange: Any = "",
+    routing_key: Any = None,
+    serializer: str | None = None,
 ) -> None:
     """Send a message as ``amqp.create_task_message`` made it."""
     if isinstance(body, dict):
@@ -91,15 +97,31 @@ def _plain(headers: dict[str, Any]) -> dict[str, Any]:
 def _from_protocol_1(headers: dict[str, Any], body: dict[str, Any]) -> tuple[dict[str, Any], Any]:
     """The old form of a message in the new one."""
     moved = {
-        "lang": "py", "task": body["task"], "id": body["id"], "root_id": body["id"], "parent_id": None,
-        "group": body.get("taskset"), "group_index": body.get("group_index"), "shadow": None,
-        "retries": body.get("retries", 0), "eta": _text(body.get("eta")), "expires": _text(body.get("expires")),
-        "timelimit": list(body.get("timelimit") or (None, None)), "argsrepr": None, "kwargsrepr": None,
-        "origin": None, "ignore_result": None, "replaced_task_nesting": 0, "stamped_headers": None, "stamps": {},
+        "lang": "py",
+        "task": body["task"],
+        "id": body["id"],
+        "root_id": body["id"],
+        "parent_id": None,
+        "group": body.get("taskset"),
+        "group_index": body.get("group_index"),
+        "shadow": None,
+        "retries": body.get("retries", 0),
+        "eta": _text(body.get("eta")),
+        "expires": _text(body.get("expires")),
+        "timelimit": list(body.get("timelimit") or (None, None)),
+        "argsrepr": None,
+        "kwargsrepr": None,
+        "origin": None,
+        "ignore_result": None,
+        "replaced_task_nesting": 0,
+        "stamped_headers": None,
+        "stamps": {},
         **headers,
     }
     embed = {
-        "callbacks": body.get("callbacks"), "errbacks": body.get("errbacks"), "chord": body.get("chord"),
+        "callbacks": body.get("callbacks"),
+        "errbacks": body.get("errbacks"),
+        "chord": body.get("chord"),
         "chain": None,
     }
     return moved, (body["args"], body["kwargs"], embed)

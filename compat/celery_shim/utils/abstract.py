@@ -67,7 +67,17 @@ def _abstract(name: str, as_property: bool) -> Any:
 
 
 _PROPERTIES = (
-    "name", "type", "app", "id", "task", "args", "kwargs", "options", "subtask_type", "chord_size", "immutable",
+    "name",
+    "type",
+    "app",
+    "id",
+    "task",
+    "args",
+    "kwargs",
+    "options",
+    "subtask_type",
+    "chord_size",
+    "immutable",
 )
 _METHODS = ("clone", "freeze", "set", "link", "link_error", "__or__", "__invert__")
 for _name in _PROPERTIES + _METHODS:

@@ -368,9 +368,7 @@ class LimitedSet:
             for item, inserted in other.items():
                 moment = inserted[0] if isinstance(inserted, (tuple, list)) else inserted
                 if not isinstance(moment, float):
-                    raise ValueError(
-                        f"Expecting float timestamp, got type {type(moment)!r} with value: {moment}"
-                    )
+                    raise ValueError(f"Expecting float timestamp, got type {type(moment)!r} with value: {moment}")
                 self.add(item, moment)
         else:
             for item in other:

@@ -22,19 +22,27 @@ DEPRECATION_FMT = """
 
 
 def warn(
-    description: str | None = None, deprecation: str | None = None, removal: str | None = None,
-    alternative: str | None = None, stacklevel: int = 2,
+    description: str | None = None,
+    deprecation: str | None = None,
+    removal: str | None = None,
+    alternative: str | None = None,
+    stacklevel: int = 2,
 ) -> None:
     kind: Any = CDeprecationWarning if deprecation is None else CPendingDeprecationWarning
     text = DEPRECATION_FMT if deprecation is None else PENDING_DEPRECATION_FMT
     values = {
-        "description": description, "deprecation": deprecation, "removal": removal, "alternative": alternative,
+        "description": description,
+        "deprecation": deprecation,
+        "removal": removal,
+        "alternative": alternative,
     }
     warnings.warn(kind(text.format(**values)), stacklevel=stacklevel)
 
 
 def Callable(
-    deprecation: str | None = None, removal: str | None = None, alternative: str | None = None,
+    deprecation: str | None = None,
+    removal: str | None = None,
+    alternative: str | None = None,
     description: str | None = None,
 ) -> Any:
     """Decorator for a function that warns when it is called."""
@@ -53,14 +61,19 @@ def Callable(
 
 
 def Property(
-    deprecation: str | None = None, removal: str | None = None, alternative: str | None = None,
+    deprecation: str | None = None,
+    removal: str | None = None,
+    alternative: str | None = None,
     description: str | None = None,
 ) -> Any:
     """Decorator for a property that warns when it is used."""
 
     def decorate(fun: Any) -> Any:
         return _DeprecatedProperty(
-            fun, deprecation=deprecation, removal=removal, alternative=alternative,
+            fun,
+            deprecation=deprecation,
+            removal=removal,
+            alternative=alternative,
             description=description or fun.__name__,
         )
 

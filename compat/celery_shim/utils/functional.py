@@ -322,5 +322,3 @@ def seq_concat_seq(a: Any, b: Any) -> Any:
 
 def is_numeric_value(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-

@@ -185,7 +185,12 @@ class GraphFormatter:
     graph_scheme = {"bgcolor": "mintcream"}
 
     def __init__(
-        self, root: Any = None, type: str | None = None, id: str | None = None, indent: int = 0, inw: str = " " * 4,
+        self,
+        root: Any = None,
+        type: str | None = None,
+        id: str | None = None,
+        indent: int = 0,
+        inw: str = " " * 4,
         **scheme: Any,
     ) -> None:
         self.id = id or "dependencies"

@@ -36,7 +36,12 @@ _SHIM = __name__.rpartition(".utils.")[0]
 
 
 def symbol_by_name(
-    name: Any, aliases: Any = None, imp: Any = None, package: str | None = None, sep: str = ".", default: Any = None,
+    name: Any,
+    aliases: Any = None,
+    imp: Any = None,
+    package: str | None = None,
+    sep: str = ".",
+    default: Any = None,
     **kwargs: Any,
 ) -> Any:
     """An object by its dotted name; ``celery.…`` means this package, with or without the alias in ``sys.modules``."""

@@ -121,7 +121,10 @@ class ColorFormatter(logging.Formatter):
 
     COLORS = colored().names
     colors = {
-        "DEBUG": COLORS["blue"], "WARNING": COLORS["yellow"], "ERROR": COLORS["red"], "CRITICAL": COLORS["magenta"],
+        "DEBUG": COLORS["blue"],
+        "WARNING": COLORS["yellow"],
+        "ERROR": COLORS["red"],
+        "CRITICAL": COLORS["magenta"],
     }
 
     def __init__(self, fmt: str | None = None, use_color: bool = True, datefmt: str | None = None) -> None:

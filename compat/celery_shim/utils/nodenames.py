@@ -77,6 +77,11 @@ def host_format(s: str, host: str | None = None, name: str | None = None, **extr
     host = host or gethostname()
     short, _, domain = host.partition(".")
     keys: dict[str, Any] = {
-        "h": host, "n": name or short, "d": domain, "i": _process_index, "I": _process_index_suffix, **extra,
+        "h": host,
+        "n": name or short,
+        "d": domain,
+        "i": _process_index,
+        "I": _process_index_suffix,
+        **extra,
     }
     return simple_format(s, keys)

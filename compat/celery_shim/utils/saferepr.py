@@ -146,7 +146,10 @@ def _open(value: Any) -> tuple[_literal, _literal, Iterator[Any]] | None:
 
 
 def reprstream(
-    stack: deque[Iterator[Any]], seen: set[int] | None = None, maxlevels: int = 3, level: int = 0,
+    stack: deque[Iterator[Any]],
+    seen: set[int] | None = None,
+    maxlevels: int = 3,
+    level: int = 0,
     isinstance: Any = isinstance,
 ) -> Iterator[tuple[Any, Iterator[Any]]]:
     """Tokens of what is on the stack, each with the rest of the iterator that it came from."""

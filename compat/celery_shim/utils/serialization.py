@@ -163,17 +163,18 @@ def _date_text(value: Any) -> str:
 
 
 def jsonify(
-    obj: Any, builtin_types: Any = (numbers.Real, str), key: Any = None,
-    keyfilter: Callable[[Any], Any] | None = None, unknown_type_filter: Callable[[Any], Any] | None = None,
+    obj: Any,
+    builtin_types: Any = (numbers.Real, str),
+    key: Any = None,
+    keyfilter: Callable[[Any], Any] | None = None,
+    unknown_type_filter: Callable[[Any], Any] | None = None,
 ) -> Any:
     """A copy that JSON can hold."""
     if obj is None or isinstance(obj, builtin_types):
         return obj
     from kombu.abstract import Object
 
-    again = partial(
-        jsonify, builtin_types=builtin_types, keyfilter=keyfilter, unknown_type_filter=unknown_type_filter
-    )
+    again = partial(jsonify, builtin_types=builtin_types, keyfilter=keyfilter, unknown_type_filter=unknown_type_filter)
     if isinstance(obj, Object):
         obj = obj.as_dict(recurse=True)
         if obj is None or isinstance(obj, builtin_types):

@@ -108,9 +108,7 @@ def match_case(s: str, other: str) -> str:
     return s.upper() if other.isupper() else s.lower()
 
 
-def simple_format(
-    s: str, keys: dict[str, Any], pattern: re.Pattern[str] = RE_FORMAT, expand: str = r"\1"
-) -> str:
+def simple_format(s: str, keys: dict[str, Any], pattern: re.Pattern[str] = RE_FORMAT, expand: str = r"\1") -> str:
     """Replace ``%x`` by ``keys['x']``, which may be a function."""
     if not s:
         return s

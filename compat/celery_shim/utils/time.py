@@ -228,9 +228,7 @@ def yearmonth(name: str) -> int:
         raise KeyError(name) from None
 
 
-def humanize_seconds(
-    secs: float, prefix: str = "", sep: str = "", now: str = "now", microseconds: bool = False
-) -> str:
+def humanize_seconds(secs: float, prefix: str = "", sep: str = "", now: str = "now", microseconds: bool = False) -> str:
     """Seconds in the largest unit that fits: ``'in 4.00 minutes'``."""
     value = round(float(secs), 2)
     for unit, size in TIME_UNITS:
@@ -333,9 +331,17 @@ class ffwd:
     """Added to a date: sets fields, then goes to a weekday, then adds weeks."""
 
     def __init__(
-        self, year: int | None = None, month: int | None = None, weeks: int = 0, weekday: int | None = None,
-        day: int | None = None, hour: int | None = None, minute: int | None = None, second: int | None = None,
-        microsecond: int | None = None, **kwargs: Any,
+        self,
+        year: int | None = None,
+        month: int | None = None,
+        weeks: int = 0,
+        weekday: int | None = None,
+        day: int | None = None,
+        hour: int | None = None,
+        minute: int | None = None,
+        second: int | None = None,
+        microsecond: int | None = None,
+        **kwargs: Any,
     ) -> None:
         self.year, self.month, self.day, self.weekday, self.weeks = year, month, day, weekday, weeks
         self.hour, self.minute, self.second, self.microsecond = hour, minute, second, microsecond
@@ -361,9 +367,7 @@ class ffwd:
         return dictfilter({name: getattr(self, name) for name in names}, **extra)
 
 
-def utcoffset(
-    time: ModuleType = _time, localtime: Callable[..., _time.struct_time] = _time.localtime
-) -> float:
+def utcoffset(time: ModuleType = _time, localtime: Callable[..., _time.struct_time] = _time.localtime) -> float:
     """Hours that the machine's clock is behind UTC."""
     return (time.altzone if localtime().tm_isdst else time.timezone) / 3600  # type: ignore[no-any-return]
 
@@ -372,9 +376,7 @@ def adjust_timestamp(ts: float, offset: float, here: Callable[..., float] = utco
     return ts - (offset - here()) * 3600
 
 
-def get_exponential_backoff_interval(
-    factor: int, retries: int, maximum: int, full_jitter: bool = False
-) -> int:
+def get_exponential_backoff_interval(factor: int, retries: int, maximum: int, full_jitter: bool = False) -> int:
     """Pause before a retry; with jitter anything from 0 to that."""
     countdown = min(maximum, factor * (2**retries))
     if full_jitter:

@@ -27,8 +27,13 @@ class Timer(threading.Thread):
     _timer_count = count(1)
 
     def __init__(
-        self, schedule: Any = None, on_error: Any = None, on_tick: Any = None, on_start: Any = None,
-        max_interval: float | None = None, **kwargs: Any,
+        self,
+        schedule: Any = None,
+        on_error: Any = None,
+        on_tick: Any = None,
+        on_start: Any = None,
+        max_interval: float | None = None,
+        **kwargs: Any,
     ) -> None:
         self.schedule = self.Schedule(on_error=on_error, max_interval=max_interval) if schedule is None else schedule
         self.on_start = on_start

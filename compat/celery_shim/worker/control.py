@@ -61,8 +61,15 @@ class Panel(UserDict):  # type: ignore[type-arg]
 
     @classmethod
     def _register(
-        cls, name: str | None = None, alias: str | None = None, type: str = "control", visible: bool = True,
-        default_timeout: float = 1.0, help: str | None = None, signature: Any = None, args: Any = None,
+        cls,
+        name: str | None = None,
+        alias: str | None = None,
+        type: str = "control",
+        visible: bool = True,
+        default_timeout: float = 1.0,
+        help: str | None = None,
+        signature: Any = None,
+        args: Any = None,
         variadic: Any = None,
     ) -> Any:
         def register(fun: Any) -> Any:
@@ -94,8 +101,15 @@ def nok(value: Any) -> dict[str, Any]:
 
 
 def dispatch(
-    app: Any, command: str, arguments: dict[str, Any], destination: Any = None, reply: bool = False,
-    limit: int | None = None, callback: Any = None, pattern: str | None = None, matcher: Any = None,
+    app: Any,
+    command: str,
+    arguments: dict[str, Any],
+    destination: Any = None,
+    reply: bool = False,
+    limit: int | None = None,
+    callback: Any = None,
+    pattern: str | None = None,
+    matcher: Any = None,
 ) -> Any:
     """Run a command on the workers of an app."""
     from ..runtime.broker import broker_of
@@ -180,7 +194,8 @@ def conf(state: Any, with_defaults: bool = False, **kwargs: Any) -> Any:
     """List configuration."""
     return jsonify(
         state.app.conf.table(with_defaults=with_defaults),
-        keyfilter=lambda key: isinstance(key, str) and not key.startswith("__"), unknown_type_filter=safe_repr,
+        keyfilter=lambda key: isinstance(key, str) and not key.startswith("__"),
+        unknown_type_filter=safe_repr,
     )
 
 
@@ -250,8 +265,7 @@ def revoked(state: Any, **kwargs: Any) -> Any:
 def registered(state: Any, taskinfoitems: Any = None, builtins: bool = False, **kwargs: Any) -> Any:
     """List of registered tasks."""
     items = [
-        item for item in taskinfoitems or DEFAULT_TASK_INFO_ITEMS
-        if isinstance(item, str) and not item.startswith("_")
+        item for item in taskinfoitems or DEFAULT_TASK_INFO_ITEMS if isinstance(item, str) and not item.startswith("_")
     ]
     tasks = state.app.tasks
 
@@ -453,8 +467,11 @@ def add_consumer(
     if queue not in queues:
         kind = exchange_type or "direct"
         queues.select_add(
-            queue, exchange=queue if exchange is None else exchange, exchange_type=kind,
-            routing_key=queue if routing_key is None else routing_key, **options,
+            queue,
+            exchange=queue if exchange is None else exchange,
+            exchange_type=kind,
+            routing_key=queue if routing_key is None else routing_key,
+            **options,
         )
     state.controller.add_queue(queue)
     return ok(f"add consumer {queue}")

@@ -118,11 +118,16 @@ class Request:
     def info(self, safe: bool = False) -> dict[str, Any]:
         """What ``inspect`` shows."""
         return {
-            "id": self.id, "name": self.name,
+            "id": self.id,
+            "name": self.name,
             "args": list(self.args) if not safe else self.argsrepr,
             "kwargs": self.kwargs if not safe else self.kwargsrepr,
-            "type": self.type, "hostname": self.hostname, "time_start": self.time_start,
-            "acknowledged": self.acknowledged, "delivery_info": self.delivery_info, "worker_pid": self.worker_pid,
+            "type": self.type,
+            "hostname": self.hostname,
+            "time_start": self.time_start,
+            "acknowledged": self.acknowledged,
+            "delivery_info": self.delivery_info,
+            "worker_pid": self.worker_pid,
         }
 
     def started(self, at: float) -> Request:

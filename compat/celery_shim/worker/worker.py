@@ -70,8 +70,15 @@ class WorkController:
     # -- settings ---------------------------------------------------------------------------------------------------
 
     def setup_defaults(
-        self, concurrency: Any = None, pool: Any = None, loglevel: Any = "WARN", logfile: Any = None,
-        queues: Any = None, exclude_queues: Any = None, ready_callback: Any = None, **kwargs: Any,
+        self,
+        concurrency: Any = None,
+        pool: Any = None,
+        loglevel: Any = "WARN",
+        logfile: Any = None,
+        queues: Any = None,
+        exclude_queues: Any = None,
+        ready_callback: Any = None,
+        **kwargs: Any,
     ) -> None:
         conf = self.app.conf
         self.loglevel, self.logfile, self.options = loglevel, logfile, kwargs
@@ -305,7 +312,9 @@ class WorkController:
 
     def info(self) -> dict[str, Any]:
         return {
-            "total": dict(self.total), "pid": os.getpid(), "clock": str(self.app.clock),
+            "total": dict(self.total),
+            "pid": os.getpid(),
+            "clock": str(self.app.clock),
             "uptime": round(time.time() - self.startup_time),
         }
 
@@ -315,11 +324,16 @@ class WorkController:
         figures = self.info()
         figures.update(
             pool={
-                "implementation": "brokerless:threads", "max-concurrency": pool.size if pool else 0,
-                "processes": [os.getpid()], "threads": len(pool.workers) if pool else 0,
-                "max-tasks-per-child": "N/A", "put-guarded-by-semaphore": False, "timeouts": [0, 0],
+                "implementation": "brokerless:threads",
+                "max-concurrency": pool.size if pool else 0,
+                "processes": [os.getpid()],
+                "threads": len(pool.workers) if pool else 0,
+                "max-tasks-per-child": "N/A",
+                "put-guarded-by-semaphore": False,
+                "timeouts": [0, 0],
             },
-            prefetch_count=self.concurrency, broker={"transport": "brokerless", "hostname": "localhost"},
+            prefetch_count=self.concurrency,
+            broker={"transport": "brokerless", "hostname": "localhost"},
             rusage=_rusage(),
         )
         return figures

@@ -130,7 +130,9 @@ def show_workers(queues: Any, raw: bool, by_queue: bool, queue_class: Any, worke
             names = ", ".join(worker.queue_names())
             jobs = f"jobs: {worker.successful_job_count} finished, {worker.failed_job_count} failed"
             state = worker.get_state()
-            click.echo(f"worker {name} {state} {names}. {jobs}" if raw else f"{name}: {state_symbol(state)} {names}. {jobs}")
+            click.echo(
+                f"worker {name} {state} {names}. {jobs}" if raw else f"{name}: {state_symbol(state)} {names}. {jobs}"
+            )
     if not raw:
         click.echo(f"{len(workers)} workers, {len(by_name)} queues")
 

@@ -26,7 +26,10 @@ class JobLinks(JobData):
         from ..queue import Queue
 
         return Queue(
-            self.origin, connection=self.connection, job_class=type(self), serializer=self.serializer  # type: ignore[arg-type]
+            self.origin,
+            connection=self.connection,
+            job_class=type(self),
+            serializer=self.serializer,  # type: ignore[arg-type]
         )
 
     def _registry(self, kind: str) -> Any:

@@ -25,7 +25,9 @@ class JobFailed(Exception):
     """What `await job` raises for a job that did not finish; `status` and `exc_string` say how it ended."""
 
     def __init__(self, job_id: str, status: str, exc_string: str | None) -> None:
-        super().__init__(f"job {job_id} is {status}" + (f": {exc_string.strip().splitlines()[-1]}" if exc_string else ""))
+        super().__init__(
+            f"job {job_id} is {status}" + (f": {exc_string.strip().splitlines()[-1]}" if exc_string else "")
+        )
         self.job_id = job_id
         self.status = status
         self.exc_string = exc_string

@@ -59,7 +59,7 @@ class HerokuWorker(Worker):
     """RQ's worker for Heroku's way to shut down; here the same as `Worker`."""
 
     imminent_shutdown_delay = 6
-    frame_properties = ["f_code", "f_lasti", "f_lineno", "f_locals", "f_trace"]  # noqa: RUF012
+    frame_properties = ["f_code", "f_lasti", "f_lineno", "f_locals", "f_trace"]
 
 
 class RoundRobinWorker(Worker):

@@ -42,7 +42,7 @@ def test_register(cron, observed, options):
 
 
 def test_a_bad_cron_string(cron, observed):
-    with pytest.raises(ValueError):  # noqa: PT011 - the words are those of the cron parser in use
+    with pytest.raises(ValueError):
         cron.register(jobs.nothing, "default", cron="nonsense")
     observed("count", len(cron.get_jobs()))
 

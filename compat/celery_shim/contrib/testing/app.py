@@ -43,8 +43,14 @@ class UnitLogging(Logging):
 
 
 def TestApp(
-    name: str | None = None, config: Any = None, enable_logging: bool = False, set_as_current: bool = False,
-    log: Any = UnitLogging, backend: Any = None, broker: Any = None, **kwargs: Any,
+    name: str | None = None,
+    config: Any = None,
+    enable_logging: bool = False,
+    set_as_current: bool = False,
+    log: Any = UnitLogging,
+    backend: Any = None,
+    broker: Any = None,
+    **kwargs: Any,
 ) -> Celery:
     """An app with the configuration that tests want."""
     from . import tasks  # noqa: F401 - registers celery.ping
@@ -55,8 +61,12 @@ def TestApp(
     if backend is not None:
         settings.pop("result_backend", None)
     app = Celery(
-        name or "celery.tests", set_as_current=set_as_current, log=None if enable_logging else log, broker=broker,
-        backend=backend, **kwargs,
+        name or "celery.tests",
+        set_as_current=set_as_current,
+        log=None if enable_logging else log,
+        broker=broker,
+        backend=backend,
+        **kwargs,
     )
     app.add_defaults(settings)
     return app

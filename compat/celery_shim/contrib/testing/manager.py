@@ -49,9 +49,19 @@ class ManagerMixin:
         return [result.id for result in r if result.id not in result.backend._cache]
 
     def wait_for(
-        self, fun: Any, catch: Any, desc: str = "thing", args: Any = (), kwargs: Any = None, errback: Any = None,
-        max_retries: int = 10, interval_start: float = 0.1, interval_step: float = 0.5, interval_max: float = 5.0,
-        emit_warning: bool = False, **options: Any,
+        self,
+        fun: Any,
+        catch: Any,
+        desc: str = "thing",
+        args: Any = (),
+        kwargs: Any = None,
+        errback: Any = None,
+        max_retries: int = 10,
+        interval_start: float = 0.1,
+        interval_step: float = 0.5,
+        interval_max: float = 5.0,
+        emit_warning: bool = False,
+        **options: Any,
     ) -> Any:
         """Call ``fun`` until it no longer raises ``catch``."""
 
@@ -64,19 +74,40 @@ class ManagerMixin:
             return interval
 
         return self.retry_over_time(
-            fun, catch, args=args, kwargs=kwargs or {}, errback=on_error, max_retries=max_retries,
-            interval_start=interval_start, interval_step=interval_step, **options,
+            fun,
+            catch,
+            args=args,
+            kwargs=kwargs or {},
+            errback=on_error,
+            max_retries=max_retries,
+            interval_start=interval_start,
+            interval_step=interval_step,
+            **options,
         )
 
     def ensure_not_for_a_while(
-        self, fun: Any, catch: Any, desc: str = "thing", max_retries: int = 20, interval_start: float = 0.1,
-        interval_step: float = 0.02, interval_max: float = 1.0, emit_warning: bool = False, **options: Any,
+        self,
+        fun: Any,
+        catch: Any,
+        desc: str = "thing",
+        max_retries: int = 20,
+        interval_start: float = 0.1,
+        interval_step: float = 0.02,
+        interval_max: float = 1.0,
+        emit_warning: bool = False,
+        **options: Any,
     ) -> None:
         """The opposite: fails if ``fun`` ever succeeds."""
         try:
             self.wait_for(
-                fun, catch, desc=desc, max_retries=max_retries, interval_start=interval_start,
-                interval_step=interval_step, interval_max=interval_max, emit_warning=emit_warning,
+                fun,
+                catch,
+                desc=desc,
+                max_retries=max_retries,
+                interval_start=interval_start,
+                interval_step=interval_step,
+                interval_max=interval_max,
+                emit_warning=emit_warning,
             )
         except catch:
             return
@@ -99,7 +130,8 @@ class ManagerMixin:
                 missing = self.missing_results(results)
                 self.remark(
                     f"Still waiting for {len(results) - len(received)}/{len(results)}: "
-                    f"[{truncate(', '.join(missing))}]: {exc!r}", "!",
+                    f"[{truncate(', '.join(missing))}]: {exc!r}",
+                    "!",
                 )
             except self.connerrors as exc:
                 self.remark(f"join: connection lost: {exc!r} (attempt {attempt})", "!")
@@ -118,16 +150,21 @@ class ManagerMixin:
                 found[state].add(task_id)
         return found
 
-    def assert_accepted(self, ids: Any, interval: float = 0.5, desc: str = "waiting for tasks to be accepted",
-                        **policy: Any) -> Any:
+    def assert_accepted(
+        self, ids: Any, interval: float = 0.5, desc: str = "waiting for tasks to be accepted", **policy: Any
+    ) -> Any:
         return self.assert_task_worker_state(self.is_accepted, ids, interval=interval, desc=desc, **policy)
 
-    def assert_received(self, ids: Any, interval: float = 0.5, desc: str = "waiting for tasks to be received",
-                        **policy: Any) -> Any:
+    def assert_received(
+        self, ids: Any, interval: float = 0.5, desc: str = "waiting for tasks to be received", **policy: Any
+    ) -> Any:
         return self.assert_task_worker_state(self.is_received, ids, interval=interval, desc=desc, **policy)
 
     def assert_result_tasks_in_progress_or_completed(
-        self, async_results: Any, interval: float = 0.5, desc: str = "waiting for tasks to be started or completed",
+        self,
+        async_results: Any,
+        interval: float = 0.5,
+        desc: str = "waiting for tasks to be started or completed",
         **policy: Any,
     ) -> Any:
         return self.assert_task_state_from_result(
@@ -135,9 +172,7 @@ class ManagerMixin:
         )
 
     def assert_task_state_from_result(self, fun: Any, results: Any, interval: float = 0.5, **policy: Any) -> Any:
-        return self.wait_for(
-            partial(self.true_or_raise, fun, results, timeout=interval), (Sentinel,), **policy
-        )
+        return self.wait_for(partial(self.true_or_raise, fun, results, timeout=interval), (Sentinel,), **policy)
 
     @staticmethod
     def is_result_task_in_progress(results: Any, **kwargs: Any) -> bool:

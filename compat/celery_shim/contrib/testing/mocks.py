@@ -19,8 +19,16 @@ def _iso(moment: Any) -> Any:
 
 
 def TaskMessage(
-    name: str, id: str | None = None, args: Any = (), kwargs: Any = None, callbacks: Any = None, errbacks: Any = None,
-    chain: Any = None, shadow: Any = None, utc: Any = None, **options: Any,
+    name: str,
+    id: str | None = None,
+    args: Any = (),
+    kwargs: Any = None,
+    callbacks: Any = None,
+    errbacks: Any = None,
+    chain: Any = None,
+    shadow: Any = None,
+    utc: Any = None,
+    **options: Any,
 ) -> Any:
     """A message of protocol 2."""
     from kombu.serialization import dumps
@@ -37,8 +45,14 @@ def TaskMessage(
 
 
 def TaskMessage1(
-    name: str, id: str | None = None, args: Any = (), kwargs: Any = None, callbacks: Any = None, errbacks: Any = None,
-    chain: Any = None, **options: Any,
+    name: str,
+    id: str | None = None,
+    args: Any = (),
+    kwargs: Any = None,
+    callbacks: Any = None,
+    errbacks: Any = None,
+    chain: Any = None,
+    **options: Any,
 ) -> Any:
     """A message of protocol 1."""
     from kombu.serialization import dumps
@@ -47,7 +61,11 @@ def TaskMessage1(
     message = Mock(name=f"TaskMessage-{id}")
     message.headers = {}
     message.payload = {
-        "task": name, "id": id or uuid(), "args": args, "kwargs": kwargs or {}, "callbacks": callbacks,
+        "task": name,
+        "id": id or uuid(),
+        "args": args,
+        "kwargs": kwargs or {},
+        "callbacks": callbacks,
         "errbacks": errbacks,
     }
     message.payload.update(options)
@@ -64,9 +82,15 @@ def task_message_from_sig(app: Any, sig: Any, utc: bool = True, TaskMessage: Any
     eta = _moment(countdown) if countdown else options.pop("eta", None)
     expires = _moment(options.pop("expires", None))
     return TaskMessage(
-        sig.task, id=sig.id, args=sig.args, kwargs=sig.kwargs,
+        sig.task,
+        id=sig.id,
+        args=sig.args,
+        kwargs=sig.kwargs,
         callbacks=[dict(s) for s in callbacks] if callbacks else None,
-        errbacks=[dict(s) for s in errbacks] if errbacks else None, eta=_iso(eta), expires=_iso(expires), utc=utc,
+        errbacks=[dict(s) for s in errbacks] if errbacks else None,
+        eta=_iso(eta),
+        expires=_iso(expires),
+        utc=utc,
         **options,
     )
 

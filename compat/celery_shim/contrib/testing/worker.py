@@ -40,16 +40,29 @@ class TestWorkController(worker.WorkController):
 
 @contextmanager
 def start_worker(
-    app: Any, concurrency: int = 1, pool: str = "solo", loglevel: Any = WORKER_LOGLEVEL, logfile: Any = None,
-    perform_ping_check: bool = True, ping_task_timeout: float = 10.0, shutdown_timeout: float = 10.0, **kwargs: Any,
+    app: Any,
+    concurrency: int = 1,
+    pool: str = "solo",
+    loglevel: Any = WORKER_LOGLEVEL,
+    logfile: Any = None,
+    perform_ping_check: bool = True,
+    ping_task_timeout: float = 10.0,
+    shutdown_timeout: float = 10.0,
+    **kwargs: Any,
 ) -> Iterator[Any]:
     """A running worker within a block."""
     test_worker_starting.send(sender=app)
     started = None
     try:
         with _start_worker_thread(
-            app, concurrency=concurrency, pool=pool, loglevel=loglevel, logfile=logfile,
-            perform_ping_check=perform_ping_check, shutdown_timeout=shutdown_timeout, **kwargs,
+            app,
+            concurrency=concurrency,
+            pool=pool,
+            loglevel=loglevel,
+            logfile=logfile,
+            perform_ping_check=perform_ping_check,
+            shutdown_timeout=shutdown_timeout,
+            **kwargs,
         ) as started:
             if perform_ping_check:
                 from .tasks import ping
@@ -63,18 +76,32 @@ def start_worker(
 
 @contextmanager
 def _start_worker_thread(
-    app: Any, concurrency: int = 1, pool: str = "solo", loglevel: Any = WORKER_LOGLEVEL, logfile: Any = None,
-    WorkController: Any = TestWorkController, perform_ping_check: bool = True,
-    shutdown_timeout: float = 10.0, **kwargs: Any,
+    app: Any,
+    concurrency: int = 1,
+    pool: str = "solo",
+    loglevel: Any = WORKER_LOGLEVEL,
+    logfile: Any = None,
+    WorkController: Any = TestWorkController,
+    perform_ping_check: bool = True,
+    shutdown_timeout: float = 10.0,
+    **kwargs: Any,
 ) -> Iterator[Any]:
     setup_app_for_worker(app, loglevel, logfile)
     if perform_ping_check:
         assert "celery.ping" in app.tasks, "celery.contrib.testing.tasks has not been imported"
     started = WorkController(
-        app=app, concurrency=concurrency, hostname=kwargs.pop("hostname", anon_nodename()), pool=pool,
-        loglevel=loglevel, logfile=logfile, ready_callback=None,
-        without_heartbeat=kwargs.pop("without_heartbeat", True), without_mingle=True, without_gossip=True,
-        shutdown_timeout=shutdown_timeout, **kwargs,
+        app=app,
+        concurrency=concurrency,
+        hostname=kwargs.pop("hostname", anon_nodename()),
+        pool=pool,
+        loglevel=loglevel,
+        logfile=logfile,
+        ready_callback=None,
+        without_heartbeat=kwargs.pop("without_heartbeat", True),
+        without_mingle=True,
+        without_gossip=True,
+        shutdown_timeout=shutdown_timeout,
+        **kwargs,
     )
     started.begin()
     started.ensure_started()

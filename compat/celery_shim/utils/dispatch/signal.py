@@ -118,9 +118,7 @@ class Signal:
             self.sender_receivers_cache.clear()
         return receiver
 
-    def disconnect(
-        self, receiver: Any = None, sender: Any = None, weak: Any = None, dispatch_uid: Any = None
-    ) -> bool:
+    def disconnect(self, receiver: Any = None, sender: Any = None, weak: Any = None, dispatch_uid: Any = None) -> bool:
         if weak is not None:
             warnings.warn("Passing `weak` to disconnect has no effect.", CDeprecationWarning, stacklevel=2)
         key = _make_lookup_key(receiver, sender, dispatch_uid)
@@ -158,7 +156,8 @@ class Signal:
         if self._dead_receivers:
             self._dead_receivers = False
             self.receivers[:] = [
-                (key, receiver) for key, receiver in self.receivers
+                (key, receiver)
+                for key, receiver in self.receivers
                 if not (isinstance(receiver, weakref.ReferenceType) and receiver() is None)
             ]
 
