@@ -6,6 +6,7 @@ connected signals. Where it does not apply it says so (None) and the long way is
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 from .. import _state, signals
@@ -84,6 +85,7 @@ def make_plan(task: Any) -> Any:
     header = getattr(task, "__header__", None)
     from .broker import broker_of
 
+    sender_ref = weakref.ref(app)
     broker = broker_of(app)
     lane = broker.lane(priority, app)
     broker.senders.add(app)
@@ -109,6 +111,7 @@ def make_plan(task: Any) -> Any:
         args, kwargs = isolate_call(args, kwargs)
         id = new_id()
         message = Message(id, name, args, kwargs, queue_name, task.ignore_result)
+        message.sender = sender_ref
         if limits is not None:
             message.limits = limits
         if priority:

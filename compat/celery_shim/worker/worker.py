@@ -92,6 +92,7 @@ class WorkController:
 
     def setup_instance(self, **kwargs: Any) -> None:
         self.setup_queues(self.queues, self.exclude_queues)
+        self.setup_includes(str_to_list(kwargs.get("include")))
         signals.worker_init.send(sender=self)
 
     def setup_queues(self, include: Any, exclude: Any = None) -> None:
@@ -101,6 +102,14 @@ class WorkController:
         except KeyError as exc:
             raise ImproperlyConfigured(SELECT_UNKNOWN_QUEUE.format(include, exc)) from exc
         known.deselect(str_to_list(exclude))
+
+    def setup_includes(self, includes: Any) -> None:
+        """Import more modules; the setting ``include`` then lists all modules that have tasks."""
+        app = self.app
+        for module in includes or ():
+            app.loader.import_task_module(module)
+        modules = {task.__class__.__module__ for task in app.tasks.values()}
+        app.conf.include = tuple({*app.conf.include, *modules, *(includes or ())})
 
     # -- hooks of subclasses ----------------------------------------------------------------------------------------
 
