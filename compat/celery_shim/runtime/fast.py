@@ -11,7 +11,7 @@ from typing import Any
 
 from .. import _state, signals
 from .ids import new_id
-from .isolation import isolate_call
+from .isolation import copy_call
 from .message import Message
 
 __all__ = ("make_plan",)
@@ -108,7 +108,13 @@ def make_plan(task: Any) -> Any:
             args = ()
         if kwargs is None:
             kwargs = {}
-        args, kwargs = isolate_call(args, kwargs)
+        kind = type(args)
+        if (kind is not tuple and kind is not list) or type(kwargs) is not dict:
+            return None
+        call = copy_call(args, kwargs)
+        if call is None:
+            return None
+        args, kwargs = call
         id = new_id()
         message = Message(id, name, args, kwargs, queue_name, task.ignore_result)
         message.sender = sender_ref

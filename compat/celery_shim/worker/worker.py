@@ -171,11 +171,12 @@ class WorkController:
         self.serial = next(_serials)
         self.pool = engine.pool(f"celery-{self.serial}", [], workers=self.concurrency, autostart=self.autostarted)
         self.pool.controller = self
+        self.pool.rotate(True)
         self.consumer = Consumer(self)
         self._steps = self._make_steps()
         self.on_start()
         broker.attach(self)
-        self.reads = set(self.app.amqp.queues.consume_from)
+        self.reads = dict.fromkeys(self.app.amqp.queues.consume_from)
         # the default worker is the only one there is, so it reads every queue unless some were selected
         self.reads_all = self.autostarted and self.app.amqp.queues._consume_from is None
         self._subscribe()
@@ -218,14 +219,14 @@ class WorkController:
         broker = broker_of(self.app)
         broker.queue(name)
         if name not in self.queue_names():
-            self.reads.add(name)
+            self.reads[name] = None
             self.pool.subscribe([*self.pool.queues, broker.named[name]])
 
     def drop_queue(self, name: str) -> None:
         """Read a queue no more; what waits in it stays there."""
         from ..runtime.broker import broker_of
 
-        self.reads.discard(name)
+        self.reads.pop(name, None)
         dropped = broker_of(self.app).named.get(name)
         self.pool.subscribe([queue for queue in self.pool.queues if queue is not dropped])
 
