@@ -187,6 +187,7 @@ class Celery(Sending):
     _pool: Any = None
     _conf: Any = None
     _after_fork_registered = False
+    closed = False
 
     #: Signals of this app, made in ``__init__``; ``on_configure`` may also be a method of a subclass.
     on_configure: Any = None
@@ -296,9 +297,14 @@ class Celery(Sending):
         set_default_app(self)
 
     def close(self) -> None:
-        """Forget the app; shared tasks no longer reach it."""
+        """Forget the app: shared tasks no longer reach it, and what it sent and nobody took is dropped."""
         self._pool = None
+        self.closed = True
         _deregister_app(self)
+        if self.configured and "amqp" in self.__dict__:
+            from ..runtime.broker import broker_of
+
+            broker_of(self).forget(self)
 
     def start(self, argv: Any = None) -> Any:
         """Run the command line of ``celery``."""

@@ -7,9 +7,29 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..utils.saferepr import saferepr
+
 __all__ = ("Context", "get_actual_ignore_result")
 
 _UNSET: Any = object()
+
+
+class PlainRequest(dict):  # type: ignore[type-arg]
+    """A request that holds Celery's own headers only, so that nobody need look for others."""
+
+
+class _Repr:
+    """``argsrepr`` and ``kwargsrepr`` of a call without options: made when somebody looks."""
+
+    def __init__(self, of: str) -> None:
+        self.of = of
+
+    def __get__(self, obj: Any, owner: Any = None) -> Any:
+        request = None if obj is None else obj.__dict__
+        if type(request) is not PlainRequest:
+            raise AttributeError(f"{self.of}repr")
+        value = request[self.of]
+        return saferepr(tuple(value) if self.of == "args" else value, 1024)
 
 #: Headers that RabbitMQ adds to dead letters; sending them again would make it count wrongly.
 X_DEATH_HEADERS = frozenset(
@@ -65,6 +85,9 @@ class Context:
     utc: Any = None
     stamped_headers: Any = None
     stamps: Any = None
+
+    argsrepr = _Repr("args")
+    kwargsrepr = _Repr("kwargs")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.update(*args, **kwargs)

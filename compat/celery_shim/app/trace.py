@@ -23,12 +23,11 @@ from .. import signals, states
 from .._state import _task_stack
 from ..exceptions import BackendGetMetaError, Ignore, InvalidTaskError, Reject, Retry
 from ..loaders.base import BaseLoader
-from ..runtime.message import PlainRequest
 from ..utils.nodenames import gethostname
 from ..utils.objects import mro_lookup
 from ..utils.saferepr import saferepr
 from ..utils.serialization import get_pickleable_etype, get_pickleable_exception
-from .context import Context, get_actual_ignore_result
+from .context import Context, PlainRequest, get_actual_ignore_result
 from .task import Task as BaseTask
 from .tracelog import (  # noqa: F401 - names that other packages import from here
     LOG_FAILURE,

@@ -107,6 +107,7 @@ class Broker:
         """Queue a message of an app; due in ``delay`` seconds if given."""
         lane = message.lane = self.lane(message.priority, app)
         self.senders.add(app)
+        message.sender = weakref.ref(app)
         if self.engine is None:
             if autostart_wanted(app):
                 self._autostart(app)
@@ -207,6 +208,8 @@ class Broker:
             for name in [*self.backlog]:
                 waiting = self.backlog.pop(name)
                 for message, lane, due in waiting:
+                    if _is_gone(message):
+                        continue
                     left = None if due is None else max(due - time.monotonic(), 0.0) or None
                     self._submit(message, lane, left)
 
@@ -236,6 +239,15 @@ class Broker:
                     last.keeper.thread.join(5.0)
                 _engine = None
 
+    def forget(self, app: Any) -> None:
+        """An app was closed: what it sent and nobody took is dropped."""
+        with _lock:
+            self.senders.discard(app)
+            for waiting in self.backlog.values():
+                kept = [entry for entry in waiting if not _is_gone(entry[0])]
+                waiting.clear()
+                waiting.extend(kept)
+
     def _take_back(self, name: str, queue: Any) -> None:
         for handle in queue.pending():
             message = handle.args[0] if handle.args else None
@@ -264,6 +276,14 @@ class Broker:
             if names is None or name in names:
                 count += queue.clear()
         return count
+
+
+def _is_gone(message: Message) -> bool:
+    """True if the app that sent a message is closed, or no more."""
+    if message.sender is None:
+        return False
+    app = message.sender()
+    return app is None or app.closed
 
 
 def _note_network(url: str) -> None:

@@ -6,11 +6,12 @@ connected signals. Where it does not apply it says so (None) and the long way is
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 from .. import _state, signals
 from .ids import new_id
-from .isolation import isolate_call
+from .isolation import copy_call
 from .message import Message
 
 __all__ = ("make_plan",)
@@ -92,6 +93,7 @@ def make_plan(task: Any) -> Any:
     header = getattr(task, "__header__", None)
     from .broker import broker_of
 
+    sender_ref = weakref.ref(app)
     broker = broker_of(app)
     lane = broker.lane(priority, app)
     broker.senders.add(app)
@@ -121,9 +123,16 @@ def make_plan(task: Any) -> Any:
             args = ()
         if kwargs is None:
             kwargs = {}
-        args, kwargs = isolate_call(args, kwargs)
+        kind = type(args)
+        if (kind is not tuple and kind is not list) or type(kwargs) is not dict:
+            return None
+        call = copy_call(args, kwargs)
+        if call is None:
+            return None
+        args, kwargs = call
         id = new_id()
         message = Message(id, name, args, kwargs, queue_name, task.ignore_result)
+        message.sender = sender_ref
         if limits is not None:
             message.limits = limits
         if priority:

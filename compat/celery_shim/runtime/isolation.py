@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ("isolate", "isolate_call", "round_trip")
+__all__ = ("copy_call", "isolate", "isolate_call", "round_trip")
 
 _ATOMS = frozenset({str, bool, type(None), float})
 #: Deeper structures take the long way, which knows about cycles.
@@ -41,6 +41,35 @@ def _copy(value: Any, depth: int) -> Any:
             copied[key] = _copy(item, depth - 1)
         return copied
     raise _LongWay
+
+
+def _copy_untupled(value: Any, depth: int) -> Any:
+    kind = type(value)
+    if kind in _ATOMS:
+        return value
+    if kind is list and depth > 0:
+        return [_copy_untupled(item, depth - 1) for item in value]
+    if kind is dict and depth > 0:
+        copied = {}
+        for key, item in value.items():
+            if type(key) is not str or key == "__type__":
+                raise _LongWay
+            copied[key] = _copy_untupled(item, depth - 1)
+        return copied
+    if kind is int and -1 << _BITS < value < 1 << _BITS:
+        return value
+    raise _LongWay
+
+
+def copy_call(args: Any, kwargs: Any) -> tuple[Any, Any] | None:
+    """Arguments as JSON gives them back, when their repr stays the same too; None when it would not (tuples)."""
+    try:
+        return (
+            [_copy_untupled(item, _DEPTH) for item in args],
+            {} if not kwargs else _copy_untupled(kwargs, _DEPTH),
+        )
+    except _LongWay:
+        return None
 
 
 def round_trip(value: Any, serializer: str | None) -> Any:

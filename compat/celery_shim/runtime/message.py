@@ -8,6 +8,7 @@ from __future__ import annotations
 import socket
 from typing import Any
 
+from ..app.context import PlainRequest
 from ..utils.nodenames import anon_nodename
 
 __all__ = ("Message",)
@@ -22,47 +23,13 @@ def _own_origin() -> str:
     return _origin
 
 
-class PlainRequest(dict):  # type: ignore[type-arg]
-    """A request that holds Celery's own headers only, so that nobody need look for others."""
-
-
 #: A call without options; copied, because that is cheaper than building it.
-_PLAIN_FIELDS: dict[str, Any] = dict.fromkeys(
-    (
-        "lang",
-        "task",
-        "id",
-        "shadow",
-        "eta",
-        "expires",
-        "group",
-        "group_index",
-        "retries",
-        "timelimit",
-        "root_id",
-        "parent_id",
-        "argsrepr",
-        "kwargsrepr",
-        "origin",
-        "ignore_result",
-        "replaced_task_nesting",
-        "stamped_headers",
-        "stamps",
-        "reply_to",
-        "hostname",
-        "correlation_id",
-        "is_eager",
-        "args",
-        "kwargs",
-        "called_directly",
-        "callbacks",
-        "errbacks",
-        "chain",
-        "chord",
-        "delivery_info",
-        "properties",
-    )
-)
+_PLAIN_FIELDS: dict[str, Any] = dict.fromkeys((
+    "lang", "task", "id", "shadow", "eta", "expires", "group", "group_index", "retries", "timelimit", "root_id",
+    "parent_id", "origin", "ignore_result", "replaced_task_nesting", "stamped_headers", "stamps", "reply_to",
+    "hostname", "correlation_id", "is_eager", "args", "kwargs", "called_directly", "callbacks", "errbacks", "chain",
+    "chord", "delivery_info", "properties",
+))
 _PLAIN_FIELDS.update(lang="py", retries=0, replaced_task_nesting=0, reply_to="", is_eager=False, called_directly=False)
 
 
@@ -76,6 +43,7 @@ class Message:
     routing_key: Any = None
     priority: Any = None
     lane = 9
+    sender: Any = None
     limits: Any = None
     redelivered = received = passed = timed_out = False
     eta: Any = None

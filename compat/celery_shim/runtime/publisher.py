@@ -62,7 +62,8 @@ def publish(
     except DecodeError as exc:
         # a worker would drop it and leave the caller waiting
         logger.exception("The arguments of %s[%s] cannot be decoded", headers["task"], headers["id"])
-        app.backend.mark_as_failure(headers["id"], exc)
+        # as text: what could not be decoded once cannot be decoded in the stored result either
+        app.backend.mark_as_failure(headers["id"], DecodeError(str(exc)))
         return
     embed = body[2]
     if any(value is not None for value in embed.values()):

@@ -12,6 +12,7 @@ from kombu.utils.functional import maybe_list
 from .. import states
 from ..exceptions import WorkerShutdown
 from ..platforms import signals as _signals
+from ..runtime.isolation import isolate
 from ..utils.log import get_logger
 from ..utils.serialization import jsonify, strtobool
 from ..utils.time import rate
@@ -153,7 +154,8 @@ def _answer(worker: Any, command: str, arguments: dict[str, Any]) -> Any:
         logger.error("No such control command: %s", command)
         return nok(repr(exc))
     try:
-        return handler(ControlState(worker), **arguments)
+        # as data, as it would have travelled
+        return isolate(handler(ControlState(worker), **arguments))
     except WorkerShutdown:
         worker.request_stop()
         return None

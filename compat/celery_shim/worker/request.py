@@ -10,6 +10,7 @@ from kombu.utils.objects import cached_property
 
 from ..app.context import Context
 from ..utils.nodenames import gethostname
+from ..utils.saferepr import saferepr
 from ..utils.time import maybe_iso8601
 
 __all__ = ("Request", "create_request_cls")
@@ -18,7 +19,7 @@ __all__ = ("Request", "create_request_cls")
 class Request:
     """A message in the hands of a worker."""
 
-    acknowledged = True
+    acknowledged = False
     time_start: float | None = None
     worker_pid: int | None = None
 
@@ -75,11 +76,11 @@ class Request:
 
     @property
     def argsrepr(self) -> str:
-        return self.message.headers.get("argsrepr") or repr(tuple(self.message.args))
+        return self.message.headers.get("argsrepr") or saferepr(tuple(self.message.args), 1024)
 
     @property
     def kwargsrepr(self) -> str:
-        return self.message.headers.get("kwargsrepr") or repr(self.message.kwargs)
+        return self.message.headers.get("kwargsrepr") or saferepr(self.message.kwargs, 1024)
 
     @property
     def delivery_info(self) -> dict[str, Any]:
@@ -132,6 +133,7 @@ class Request:
 
     def started(self, at: float) -> Request:
         self.time_start, self.worker_pid = at, os.getpid()
+        self.acknowledged = not getattr(self.task, "acks_late", False)
         self.thread = threading.get_ident()
         return self
 

@@ -99,6 +99,7 @@ class WorkController:
 
     def setup_instance(self, **kwargs: Any) -> None:
         self.setup_queues(self.queues, self.exclude_queues)
+        self.setup_includes(str_to_list(kwargs.get("include")))
         signals.worker_init.send(sender=self)
 
     def setup_queues(self, include: Any, exclude: Any = None) -> None:
@@ -108,6 +109,14 @@ class WorkController:
         except KeyError as exc:
             raise ImproperlyConfigured(SELECT_UNKNOWN_QUEUE.format(include, exc)) from exc
         known.deselect(str_to_list(exclude))
+
+    def setup_includes(self, includes: Any) -> None:
+        """Import more modules; the setting ``include`` then lists all modules that have tasks."""
+        app = self.app
+        for module in includes or ():
+            app.loader.import_task_module(module)
+        modules = {task.__class__.__module__ for task in app.tasks.values()}
+        app.conf.include = tuple({*app.conf.include, *modules, *(includes or ())})
 
     # -- hooks of subclasses ----------------------------------------------------------------------------------------
 
@@ -169,11 +178,12 @@ class WorkController:
         self.serial = next(_serials)
         self.pool = engine.pool(f"celery-{self.serial}", [], workers=self.concurrency, autostart=self.autostarted)
         self.pool.controller = self
+        self.pool.rotate(True)
         self.consumer = Consumer(self)
         self._steps = self._make_steps()
         self.on_start()
         broker.attach(self)
-        self.reads = set(self.app.amqp.queues.consume_from)
+        self.reads = dict.fromkeys(self.app.amqp.queues.consume_from)
         # the default worker is the only one there is, so it reads every queue unless some were selected
         self.reads_all = self.autostarted and self.app.amqp.queues._consume_from is None
         self._subscribe()
@@ -216,14 +226,14 @@ class WorkController:
         broker = broker_of(self.app)
         broker.queue(name)
         if name not in self.queue_names():
-            self.reads.add(name)
+            self.reads[name] = None
             self.pool.subscribe([*self.pool.queues, broker.named[name]])
 
     def drop_queue(self, name: str) -> None:
         """Read a queue no more; what waits in it stays there."""
         from ..runtime.broker import broker_of
 
-        self.reads.discard(name)
+        self.reads.pop(name, None)
         dropped = broker_of(self.app).named.get(name)
         self.pool.subscribe([queue for queue in self.pool.queues if queue is not dropped])
 
