@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import textwrap
 import types
 from typing import Any
@@ -43,7 +44,13 @@ def run(script: str) -> Any:
     code = OPENING + COMMON + textwrap.dedent(script)
     environment = {**os.environ, "BROKERLESS_AUTOSTART": "0"}
     done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=90, check=False
+        [sys.executable, "-c", code],
+        cwd=tempfile.gettempdir(),
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from typing import Any
 
 import pytest
@@ -166,7 +167,13 @@ def test_a_worker_as_a_program(observed: Any) -> None:
     code = PROGRAM.format(root=ROOT)
     environment = {**os.environ, "C_FORCE_ROOT": "1", "BROKERLESS_AUTOSTART": "0"}
     done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", code],
+        cwd=tempfile.gettempdir(),
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     answers, seen, hostname = json.loads(done.stdout.splitlines()[-1])
