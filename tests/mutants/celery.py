@@ -255,8 +255,8 @@ MUTANTS = (
     _mutant(
         "priorities-upside-down",
         "runtime/broker.py",
-        "        return level if self.zero_first else _LOWEST - level",
-        "        return _LOWEST - level if self.zero_first else level",
+        'return level if app.conf.get("task_priority_zero_first") else _LOWEST - level',
+        'return _LOWEST - level if app.conf.get("task_priority_zero_first") else level',
         "test_priorities.py::test_order",
     ),
     _mutant(

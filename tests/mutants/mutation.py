@@ -17,6 +17,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT = 180.0
+PYTEST = "import sys; sys.path[:] = [p for p in sys.path if p]; import pytest; sys.exit(pytest.main())"
+"""pytest without the current folder on the path: the checkout has a folder `brokerless` too."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def folder_with(package: Path, mutants: Sequence[Mutant], where: Path) -> Iterat
 def run_tests(tests: Sequence[str], path: Path) -> tuple[int, str]:
     """Run tests with the package of `path`; return pytest's exit code and the end of its output."""
     environment = {**os.environ, "PYTHONPATH": str(path), "CONFORMANCE_SIDE": "shim", "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--timeout", "40", *tests]
+    command = [sys.executable, "-c", PYTEST, "-q", "-x", "-p", "no:cacheprovider", "--timeout", "40", *tests]
     try:
         done = subprocess.run(
             command,

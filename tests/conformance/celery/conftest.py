@@ -152,6 +152,7 @@ def clean_state(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     ):
         getattr(API.mod("worker.state"), known).clear()
     if SIDE == "shim":
+        API.mod("runtime.broker")._brokers.clear()
         for store in API.mod("backends.local")._stores.values():
             store.results.clear()
             store.keys.clear()

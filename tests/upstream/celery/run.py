@@ -82,7 +82,10 @@ def _run_file(python: Path, suite: Path, path: str, *, real: bool, port: int | N
             tail = done.stdout[-1500:]
         except subprocess.TimeoutExpired as error:
             tail = f"stopped after {FILE_LIMIT:.0f} s: {error.stdout[-500:] if error.stdout else ''}"
+            done = None
         outcomes = [json.loads(line) for line in report.read_text().splitlines()] if report.exists() else []
+        if done is None:
+            outcomes.append({"nodeid": path, "when": "collect", "outcome": "failed", "text": tail})
     if not outcomes:
         outcomes = [{"nodeid": path, "when": "collect", "outcome": "failed", "text": tail}]
     return outcomes
@@ -107,8 +110,8 @@ def score(suite: Path, path: str, outcomes: list[dict[str, str]]) -> FileScore:
         elif kind == "mock" or (kind == "private" and not lenient):
             result.uncounted[name] = "replaces parts of Celery" if kind == "mock" else "reads private attributes"
         elif name not in by_function:
-            if broken or not outcomes:
-                result.failed[name] = broken.strip().splitlines()[-1] if broken.strip() else "did not run"
+            if broken:
+                result.failed[name] = (broken.strip().splitlines() or ["did not run"])[-1][:160]
             elif name.split("::")[0] in {key.split("::")[0] for key in by_function} or "::" not in name:
                 result.failed[name] = "did not run"
             else:
