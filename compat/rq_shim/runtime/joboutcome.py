@@ -88,7 +88,10 @@ class JobOutcome(JobLinks):
 
     def wait(self, timeout: float | None = None) -> bool:
         """Waits until the job is finished, failed, stopped, canceled or gone, at most `timeout` seconds."""
-        return self._over() or self._store.wait(self.id, self._over, timeout)
+        if not self._over():
+            return self._store.wait(self.id, self._over, timeout)
+        with self._store.lock:
+            return True  # whoever has just set the status has now also written the result and the registries
 
     def __await__(self) -> Generator[Any, None, Any]:
         return self._awaited().__await__()
