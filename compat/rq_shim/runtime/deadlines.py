@@ -8,6 +8,7 @@ it. The engine's keeper thread looks after all guards with one timer, for the ea
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
@@ -15,7 +16,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from .engines import engine
+from .engines import engine, when_new
 
 __all__ = ["Guard", "guard_of", "message_class"]
 
@@ -191,6 +192,27 @@ def _look_at(moment: float) -> None:
             return
         _next_look = moment
     engine().keeper.look_later(max(0.0, moment - time.monotonic()), _look)
+
+
+def _look_afresh() -> None:
+    """The look that was arranged will not take place: its keeper has ended, with its engine or before a fork."""
+    global _next_look
+    _next_look = FOREVER
+
+
+def _after_fork() -> None:
+    global _lock
+    _lock = threading.Lock()
+    here = _guards.get(threading.get_ident())
+    _guards.clear()
+    if here is not None:
+        _guards[threading.get_ident()] = here
+    _look_afresh()
+
+
+when_new.append(_look_afresh)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _look() -> None:

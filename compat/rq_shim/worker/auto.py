@@ -17,18 +17,15 @@ from ..job import Job
 from ..logutils import blue, green
 from ..runtime.records import new_hex
 from ..utils import current_timestamp
-from .base import BaseWorker, WorkerStatus
+from .base import WorkerStatus
 from .worker_classes import Worker
 
 __all__ = ["AutoWorker", "originals_hold"]
 
 _numbers = iter(range(1, 1_000_000_000))
 
-WORKER_CHAIN = (
-    "perform_job", "handle_exception", "handle_job_success", "handle_job_failure", "prepare_job_execution",
-    "prepare_execution", "_finalize_success", "handle_execution_ended",
-)  # fmt: skip
-JOB_CHAIN = ("perform", "_execute", "func", "_handle_success", "cleanup", "save", "prepare_for_execution")
+WORKER_CHAIN = ("perform_job", "execute_job", "prepare_job_execution", "prepare_execution", "handle_job_success")
+JOB_CHAIN = ("perform", "_execute", "func", "_handle_success")
 
 
 class AutoWorker(Worker):
@@ -104,7 +101,7 @@ class AutoWorker(Worker):
         return execution
 
 
-_worker_originals = tuple((name, getattr(BaseWorker, name)) for name in WORKER_CHAIN)
+_worker_originals = tuple((name, getattr(AutoWorker, name)) for name in WORKER_CHAIN)
 _job_originals = tuple((name, getattr(Job, name)) for name in JOB_CHAIN)
 
 
