@@ -12,6 +12,9 @@ for `Worker([...]).work(burst=True)`, as in RQ. A `connection=` only says which 
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from .callbacks import Callback
 from .connections import Connection, get_current_connection, pop_connection, push_connection, use_connection
 from .job import Retry, cancel_job, get_current_job, requeue_job
@@ -21,7 +24,9 @@ from .repeat import Repeat
 from .runtime.autorun import configure as configure
 from .version import VERSION
 from .webhook import Webhook
-from .worker import SimpleWorker, SpawnWorker, Worker
+
+if TYPE_CHECKING:
+    from .worker import SimpleWorker, SpawnWorker, Worker
 
 __version__ = VERSION
 
@@ -45,3 +50,19 @@ __all__ = [
     "use_connection",
 ]
 
+
+def __getattr__(name: str) -> Any:
+    # Most programs only enqueue: workers, and modules that are used as attributes, are imported when they are named.
+    if name in ("SimpleWorker", "SpawnWorker", "Worker"):
+        value = getattr(importlib.import_module(f"{__name__}.worker"), name)
+    elif name in _MODULES:
+        value = importlib.import_module(f"{__name__}.{name}")
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+_MODULES = frozenset(
+    {"command", "decorators", "exceptions", "registry", "results", "scheduler", "suspension", "worker"}
+)

@@ -52,9 +52,7 @@ def send_stop_execution_command(connection: Any, job_id: str, execution_id: str)
         execution = Execution.fetch(id=execution_id, job_id=job_id, connection=connection)
     except ValueError:
         raise InvalidJobOperation("Execution is not running") from None
-    send_command(
-        connection, execution.worker_name, "stop-execution", job_id=job_id, execution_id=execution_id
-    )
+    send_command(connection, execution.worker_name, "stop-execution", job_id=job_id, execution_id=execution_id)
 
 
 def send_stop_job_command(connection: Any, job_id: str, serializer: Any = None) -> None:

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from .local import LocalStack
-from .runtime.errors import ResponseError
 from .runtime.channels import PubSub
+from .runtime.errors import ResponseError
 from .runtime.identity import identity_of, options_of_url
 from .runtime.pipeline import PipelineCommands
 from .runtime.sets import SetCommands
@@ -61,7 +61,9 @@ class UnixDomainSocketConnection(SocketConnection):
 class ConnectionPool:
     """Holds a connection's options, as programs expect to find them: `connection_kwargs`, `connection_class`."""
 
-    def __init__(self, connection_class: Any = SocketConnection, max_connections: int | None = None, **options: Any) -> None:
+    def __init__(
+        self, connection_class: Any = SocketConnection, max_connections: int | None = None, **options: Any
+    ) -> None:
         self.connection_class = connection_class
         self.max_connections = max_connections or 2**31
         self.connection_kwargs = options
@@ -225,7 +227,9 @@ class Redis(SetCommands):
     def pipeline(self, transaction: bool = True, shard_hint: Any = None) -> Any:
         return Pipeline(self)
 
-    def transaction(self, func: Callable[[Any], Any], *watches: Any, value_from_callable: bool = False, **kwargs: Any) -> Any:
+    def transaction(
+        self, func: Callable[[Any], Any], *watches: Any, value_from_callable: bool = False, **kwargs: Any
+    ) -> Any:
         """Calls `func(pipeline)` and executes it, again when a watched key changed meanwhile."""
         from .runtime.errors import WatchError
 
@@ -248,9 +252,7 @@ class Redis(SetCommands):
 
 StrictRedis = Redis
 
-_HANDLE = frozenset(
-    "from_url from_pool close get_connection_kwargs pipeline pubsub transaction lock scan_iter".split()
-)
+_HANDLE = frozenset("from_url from_pool close get_connection_kwargs pipeline pubsub transaction lock scan_iter".split())
 
 
 class Pipeline(PipelineCommands, Redis):
@@ -315,7 +317,7 @@ _process_wide: list[Any] = []
 
 
 @contextmanager
-def Connection(connection: Any = None) -> Iterator[Any]:  # noqa: N802
+def Connection(connection: Any = None) -> Iterator[Any]:
     """Inside of it queues, workers and jobs need no `connection=` (RQ 1.x)."""
     chosen = resolve_connection(connection)
     push_connection(chosen)
@@ -377,5 +379,3 @@ def client_of(connection: Any) -> Redis:
         client = store.client = Redis.__new__(Redis)
         client._adopt(store)
     return client  # type: ignore[no-any-return]
-
-

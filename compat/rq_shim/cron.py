@@ -162,9 +162,7 @@ class CronScheduler:
                 self.register(**data)
                 count += 1
             except Exception as error:
-                self.log.error(
-                    "Failed to register job %s from config: %s", data["func"].__name__, error, exc_info=True
-                )
+                self.log.error("Failed to register job %s from config: %s", data["func"].__name__, error, exc_info=True)
         _job_data_registry.clear()
         self.log.info("Successfully registered %d cron jobs from '%s'", count, config_path)
 

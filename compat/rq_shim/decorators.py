@@ -11,7 +11,7 @@ from .queue import Queue
 __all__ = ["job"]
 
 
-class job:  # noqa: N801
+class job:
     """The decorated function stays as it is and gains `delay` and `enqueue`, which are the same."""
 
     queue_class = Queue

@@ -9,9 +9,7 @@ RQ_KEY_PREFIX = os.environ.get("RQ_KEY_PREFIX", "rq")
 """First part of every key that `Queue.key`, `Job.key` … show; read once, at import."""
 
 if not re.fullmatch(r"[A-Za-z0-9_.:{}-]+", RQ_KEY_PREFIX):
-    raise ValueError(
-        f"Invalid RQ_KEY_PREFIX {RQ_KEY_PREFIX!r}: only letters, digits, and _ . : - {{ }} are allowed"
-    )
+    raise ValueError(f"Invalid RQ_KEY_PREFIX {RQ_KEY_PREFIX!r}: only letters, digits, and _ . : - {{ }} are allowed")
 
 FORMAT_KEY_PREFIX = RQ_KEY_PREFIX.replace("{", "{{").replace("}", "}}")
 """The prefix for templates that go through `str.format`."""

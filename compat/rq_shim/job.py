@@ -143,7 +143,7 @@ def cancel_job(job_id: str, connection: Any = None, serializer: Any = None, enqu
 
 def requeue_job(job_id: str, connection: Any = None, serializer: Any = None) -> Job:
     """Queues the failed job of that id again."""
-    return Job.fetch(job_id, connection=connection, serializer=serializer).requeue()
+    return Job.fetch(job_id, connection=connection, serializer=serializer).requeue()  # type: ignore[no-any-return]
 
 
 def _callback(given: Any, word: str) -> Callback:
@@ -228,7 +228,12 @@ class Job(JobOutcome):
 
             job.webhooks = check_webhooks(webhooks)
         job._describe(description)
-        for name, value in (("result_ttl", result_ttl), ("failure_ttl", failure_ttl), ("ttl", ttl), ("timeout", timeout)):
+        for name, value in (
+            ("result_ttl", result_ttl),
+            ("failure_ttl", failure_ttl),
+            ("ttl", ttl),
+            ("timeout", timeout),
+        ):
             if value is not None:
                 setattr(job, name, parse_timeout(value))
         if meta:

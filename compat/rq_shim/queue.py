@@ -128,9 +128,7 @@ class Queue(QueueInfo):
         self.log = logger
         if "async" in kwargs:
             self._is_async = kwargs["async"]
-            warnings.warn(
-                "The `async` keyword is deprecated. Use `is_async` instead", DeprecationWarning, stacklevel=2
-            )
+            warnings.warn("The `async` keyword is deprecated. Use `is_async` instead", DeprecationWarning, stacklevel=2)
         if job_class is not None:
             self.job_class = import_attribute(job_class) if isinstance(job_class, str) else job_class
         self.death_penalty_class = death_penalty_class
@@ -256,7 +254,7 @@ class Queue(QueueInfo):
                 found[name] = pop(name, None)
         if "args" in kwargs or "kwargs" in kwargs:
             assert args == (), "Extra positional arguments cannot be used when using explicit args and kwargs"
-            args, kwargs = pop("args", None), pop("kwargs", None)  # type: ignore[assignment]
+            args, kwargs = pop("args", None), pop("kwargs", None)
         return EnqueueArgs(f, args=args, kwargs=kwargs, **found)
 
     def enqueue(self, f: Any, *args: Any, **kwargs: Any) -> Any:
@@ -656,9 +654,7 @@ class Queue(QueueInfo):
         self, job: Any, pipeline: Any = None, exclude_job_id: str | None = None, refresh_job_status: bool = True
     ) -> dict[str, list[str]]:
         """Queues the dependents that wait for nothing else."""
-        ready = self.move_dependents_to_ready(
-            job, exclude_job_id=exclude_job_id, refresh_job_status=refresh_job_status
-        )
+        ready = self.move_dependents_to_ready(job, exclude_job_id=exclude_job_id, refresh_job_status=refresh_job_status)
         self.enqueue_ready_jobs_by_queue(ready)
         return ready
 
@@ -690,9 +686,7 @@ class Queue(QueueInfo):
                 if timeout is not None:
                     raise DequeueTimeout(timeout, [queue.key for queue in asked])
                 return None
-            found = cls._fetch_dequeued_job(
-                connection, line.key, job_id, job_class, serializer, death_penalty_class
-            )
+            found = cls._fetch_dequeued_job(connection, line.key, job_id, job_class, serializer, death_penalty_class)
             if found is not None:
                 return found
 

@@ -167,5 +167,3 @@ def release_slot(job: Any) -> list[str]:
     if not job.has_rate_limit or job.get_status(refresh=False) in ("queued", "started"):
         return []
     return RateLimitRegistry.from_job(job).release_and_enqueue(job.id)
-
-

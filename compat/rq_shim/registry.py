@@ -311,7 +311,12 @@ class FailedJobRegistry(BaseRegistry):
         self._remove_due(timestamp)
 
     def add(  # type: ignore[override]
-        self, job: Any, ttl: int | None = None, exc_string: str = "", pipeline: Any = None, _save_exc_to_job: bool = False
+        self,
+        job: Any,
+        ttl: int | None = None,
+        exc_string: str = "",
+        pipeline: Any = None,
+        _save_exc_to_job: bool = False,
     ) -> None:
         """Enters a job with the reason, and ends it in `ttl` seconds (a year by default)."""
         ttl = DEFAULT_FAILURE_TTL if ttl is None else ttl
@@ -327,7 +332,7 @@ class DeferredJobRegistry(BaseRegistry):
 
     key_template = FORMAT_KEY_PREFIX + ":deferred:{0}"
 
-    def add(self, job: Any, ttl: int | None = None, pipeline: Any = None, xx: bool = False) -> Any:  # type: ignore[override]
+    def add(self, job: Any, ttl: int | None = None, pipeline: Any = None, xx: bool = False) -> Any:
         return later(pipeline, self._set, job.id, current_timestamp(), xx)
 
 
@@ -340,7 +345,7 @@ class ReadyJobRegistry(BaseRegistry):
         """Queues what was left here."""
         return self.enqueue_jobs([self.parse_job_id(member) for member in self._members(0, -1)])
 
-    def add(self, job: Any, ttl: int | None = None, pipeline: Any = None, xx: bool = False) -> Any:  # type: ignore[override]
+    def add(self, job: Any, ttl: int | None = None, pipeline: Any = None, xx: bool = False) -> Any:
         return later(pipeline, self._set, job.id, current_timestamp(), xx)
 
     def register_jobs(self, jobs: Sequence[Any], pipeline: Any = None) -> None:
@@ -357,9 +362,7 @@ class ReadyJobRegistry(BaseRegistry):
         """Queues those of the jobs that are still ready, and gives them."""
         if not job_ids:
             return []
-        queue = Queue(
-            name=self.name, connection=self.connection, job_class=self.job_class, serializer=self.serializer
-        )
+        queue = Queue(name=self.name, connection=self.connection, job_class=self.job_class, serializer=self.serializer)
         enqueued = []
         found = self.job_class.fetch_many(job_ids, connection=self.connection, serializer=self.serializer)
         for job_id, job in zip(job_ids, found):

@@ -303,5 +303,3 @@ def run(scheduler: RQScheduler) -> None:
         scheduler.log.exception("Scheduler [PID %s] raised an exception", os.getpid())
         raise
     scheduler.log.info("Scheduler with PID %d has stopped", os.getpid())
-
-

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 from .runtime.deadlines import Guard, message_class
 
@@ -42,7 +42,7 @@ class BaseDeathPenalty:
 
     def __exit__(
         self, type: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
-    ) -> bool:
+    ) -> Literal[False]:
         try:
             self.cancel_death_penalty()
         except BaseTimeoutException:
@@ -65,7 +65,7 @@ class UnixSignalDeathPenalty(BaseDeathPenalty):
 
     def __exit__(
         self, type: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
-    ) -> bool:
+    ) -> Literal[False]:
         guard, self._guard = self._guard, None
         if guard is not None:
             try:

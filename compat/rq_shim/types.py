@@ -17,5 +17,5 @@ JobDependencyType = Union["Dependency", "Job", str, "list[Dependency | Job | str
 
 SuccessCallbackType = Callable[["Job", Any, Any], Any]
 FailureCallbackType = Callable[
-    ["Job", Any, Union[type[BaseException], None], Union[BaseException, None], Union[TracebackType, None]], Any
+    ["Job", Any, type[BaseException] | None, BaseException | None, TracebackType | None], Any
 ]

@@ -25,8 +25,7 @@ from .exceptions import TimeoutFormatError
 from .runtime import clock
 
 if TYPE_CHECKING:
-    from .job import Job
-    from .queue import Queue
+    pass
 
 _T = TypeVar("_T")
 

@@ -99,7 +99,7 @@ def check_webhooks(webhooks: Any) -> list[Webhook]:
     return list(webhooks)
 
 
-def Request(*args: Any, **kwargs: Any) -> Any:  # noqa: N802
+def Request(*args: Any, **kwargs: Any) -> Any:
     """`urllib.request.Request`, imported at first use: the import is slow."""
     from urllib.request import Request as Made
 

@@ -184,9 +184,7 @@ class WorkerPool:
     def start(self, burst: bool = False, logging_level: str = "INFO") -> None:
         """Runs the pool until it is told to stop, or (`burst`) until there are no jobs."""
         self._burst = burst
-        setup_loghandlers(
-            logging_level, DEFAULT_LOGGING_DATE_FORMAT, DEFAULT_LOGGING_FORMAT, name="rq.worker_pool"
-        )
+        setup_loghandlers(logging_level, DEFAULT_LOGGING_DATE_FORMAT, DEFAULT_LOGGING_FORMAT, name="rq.worker_pool")
         self.log.info("Starting worker pool %s with pid %d...", self.name, os.getpid())
         self.status = self.Status.STARTED
         self.start_workers(burst=burst, logging_level=logging_level)

@@ -1,3 +1,4 @@
+# mypy: allow-untyped-decorators
 """The commands about queues and jobs: empty, requeue, info, suspend, resume, enqueue.
 
 They see the store of the process that they run in. As a program of their own that is an empty one, so each says so.
@@ -61,7 +62,9 @@ def empty(cli_config: Any, all: bool, queues: Any, serializer: str, **options: A
 @click.option("--queue", required=True, type=str, help="The queue whose jobs failed.")
 @click.argument("job_ids", nargs=-1)
 @pass_cli_config
-def requeue(cli_config: Any, queue: str, all: bool, job_class: Any, serializer: str, job_ids: Any, **options: Any) -> None:
+def requeue(
+    cli_config: Any, queue: str, all: bool, job_class: Any, serializer: str, job_ids: Any, **options: Any
+) -> None:
     """Queues failed jobs again."""
     registry = FailedJobRegistry(
         queue, connection=cli_config.connection, job_class=cli_config.job_class, serializer=serializer

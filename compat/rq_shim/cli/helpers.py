@@ -15,9 +15,10 @@ from shutil import get_terminal_size
 from typing import Any
 
 try:
-    import click
+    click: Any = importlib.import_module("click")
 except ImportError as error:
     raise ImportError("the rq command line needs the package 'click': pip install click") from error
+
 
 from ..connections import Redis
 from ..defaults import (
@@ -130,7 +131,9 @@ def show_workers(queues: Any, raw: bool, by_queue: bool, queue_class: Any, worke
             names = ", ".join(worker.queue_names())
             jobs = f"jobs: {worker.successful_job_count} finished, {worker.failed_job_count} failed"
             state = worker.get_state()
-            click.echo(f"worker {name} {state} {names}. {jobs}" if raw else f"{name}: {state_symbol(state)} {names}. {jobs}")
+            click.echo(
+                f"worker {name} {state} {names}. {jobs}" if raw else f"{name}: {state_symbol(state)} {names}. {jobs}"
+            )
     if not raw:
         click.echo(f"{len(workers)} workers, {len(by_name)} queues")
 

@@ -1,3 +1,4 @@
+# mypy: allow-untyped-decorators
 """The commands `worker` and `worker-pool`.
 
 A worker that is a program of its own never sees jobs of another process; it works on those that its own process
@@ -54,8 +55,15 @@ def _settings(cli_config: Any) -> dict[str, Any]:
 @click.option("--name", "-n", help="The worker's name.")
 @click.option("--results-ttl", type=int, default=DEFAULT_RESULT_TTL, help="How long results are kept.")
 @click.option("--worker-ttl", type=int, default=DEFAULT_WORKER_TTL, help="How long a sign of life is good.")
-@click.option("--maintenance-interval", type=int, default=DEFAULT_MAINTENANCE_TASK_INTERVAL, help="Seconds between clean-ups.")
-@click.option("--job-monitoring-interval", type=int, default=DEFAULT_JOB_MONITORING_INTERVAL, help="Seconds between signs of life.")
+@click.option(
+    "--maintenance-interval", type=int, default=DEFAULT_MAINTENANCE_TASK_INTERVAL, help="Seconds between clean-ups."
+)
+@click.option(
+    "--job-monitoring-interval",
+    type=int,
+    default=DEFAULT_JOB_MONITORING_INTERVAL,
+    help="Seconds between signs of life.",
+)
 @click.option("--disable-job-desc-logging", is_flag=True, help="Do not log descriptions.")
 @click.option("--verbose", "-v", is_flag=True, help="Log more.")
 @click.option("--quiet", "-q", is_flag=True, help="Log less.")

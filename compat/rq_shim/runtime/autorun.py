@@ -208,4 +208,3 @@ def stuck_thread(thread_id: int) -> bool:
             if here.abandon(worker):
                 return any(pool.replace(worker) for pool in here.pools())
     return False
-

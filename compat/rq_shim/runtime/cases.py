@@ -53,9 +53,7 @@ class Case:
 
     def stuck(self, exception: type[BaseException]) -> None:
         """On the keeper's thread: the function did not end in time."""
-        threading.Thread(
-            target=self._decide, args=(exception,), daemon=True, name="brokerless-rq-verdict"
-        ).start()
+        threading.Thread(target=self._decide, args=(exception,), daemon=True, name="brokerless-rq-verdict").start()
 
     def _decide(self, exception: type[BaseException]) -> None:
         from .autorun import stuck_thread

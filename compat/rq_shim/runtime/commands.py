@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from .errors import DataError, ResponseError
 from . import clock, views
+from .errors import DataError, ResponseError
 from .keyspace import Keyspace
 from .store import Store
 from .values import inward
@@ -61,11 +61,15 @@ class BasicCommands:
             value = self._space.get(inward(name))
         return self._out("none" if value is None else getattr(value, "kind", "zset"))
 
-    def expire(self, name: Any, time: Any, nx: bool = False, xx: bool = False, gt: bool = False, lt: bool = False) -> bool:
+    def expire(
+        self, name: Any, time: Any, nx: bool = False, xx: bool = False, gt: bool = False, lt: bool = False
+    ) -> bool:
         return self._expire_at(inward(name), clock.time() + seconds_of(time))
 
     def pexpire(self, name: Any, time: Any) -> bool:
-        return self._expire_at(inward(name), clock.time() + seconds_of(time) / (1 if isinstance(time, timedelta) else 1000))
+        return self._expire_at(
+            inward(name), clock.time() + seconds_of(time) / (1 if isinstance(time, timedelta) else 1000)
+        )
 
     def expireat(self, name: Any, when: Any) -> bool:
         return self._expire_at(inward(name), when.timestamp() if isinstance(when, datetime) else float(when))
@@ -138,7 +142,9 @@ class BasicCommands:
             if fits(name):
                 yield self._out(name)
 
-    def scan(self, cursor: int = 0, match: Any = None, count: int | None = None, **kwargs: Any) -> tuple[int, list[Any]]:
+    def scan(
+        self, cursor: int = 0, match: Any = None, count: int | None = None, **kwargs: Any
+    ) -> tuple[int, list[Any]]:
         return 0, list(self.scan_iter(match))
 
     # -- texts ------------------------------------------------------------------------------------------------------

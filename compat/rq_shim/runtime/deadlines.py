@@ -40,14 +40,14 @@ _message_bases: dict[type, type[BaseException]] = {}
 
 
 @lru_cache(maxsize=1024)
-def message_class(exception: type[BaseException], message: str) -> type[BaseException]:
+def message_class(exception: Any, message: str) -> type[BaseException]:
     """A subclass that makes itself with that message: an asynchronous exception is raised without arguments.
     `Guard.stop` turns its instances into the class itself."""
 
     def __init__(self: Any, *args: Any) -> None:
         super(kind, self).__init__(*(args or (message,)))
 
-    kind = type(
+    kind: Any = type(
         exception.__name__,
         (exception,),
         {"__init__": __init__, "__module__": exception.__module__, "__qualname__": exception.__qualname__},

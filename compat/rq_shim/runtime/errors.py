@@ -7,11 +7,11 @@ class RedisError(Exception):
     """Base of all others."""
 
 
-class ConnectionError(RedisError):  # noqa: A001
+class ConnectionError(RedisError):
     """Never raised here: there is no server to lose."""
 
 
-class TimeoutError(RedisError):  # noqa: A001
+class TimeoutError(RedisError):
     """Never raised here."""
 
 

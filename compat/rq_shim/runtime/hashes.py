@@ -177,7 +177,9 @@ def write_fields(record: JobRecord, mapping: dict[str, Any]) -> None:
     if rare:
         if record.more is None:
             record.more = {}
-        record.more.update({name: _bytes(value) if name in ("meta", "_result") else value for name, value in rare.items()})
+        record.more.update(
+            {name: _bytes(value) if name in ("meta", "_result") else value for name, value in rare.items()}
+        )
 
 
 def remove_field(record: JobRecord, field: str) -> bool:

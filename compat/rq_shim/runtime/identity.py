@@ -32,9 +32,7 @@ def options_of_url(url: str, **more: Any) -> dict[str, Any]:
     """Connection options of a `redis://`, `rediss://`, `unix://` or `memory://` URL; `more` is what the caller gave."""
     parts = urlparse(url)
     if parts.scheme not in ("redis", "rediss", "unix", "valkey", "valkeys", "memory"):
-        raise ValueError(
-            "Redis URL must specify one of the following schemes (redis://, rediss://, unix://)"
-        )
+        raise ValueError("Redis URL must specify one of the following schemes (redis://, rediss://, unix://)")
     options = dict(more)
     for name, values in parse_qs(parts.query).items():
         text = unquote(values[0])

@@ -445,4 +445,3 @@ def _write(store: Store, job_id: str, payload: Any, status: Any, hot: tuple[Any,
         elif kept:
             record.more = kept
         store.space.touch(f"{RQ_KEY_PREFIX}:job:{job_id}")
-

@@ -26,7 +26,10 @@ class JobLinks(JobData):
         from ..queue import Queue
 
         return Queue(
-            self.origin, connection=self.connection, job_class=type(self), serializer=self.serializer  # type: ignore[arg-type]
+            self.origin,
+            connection=self.connection,
+            job_class=type(self),
+            serializer=self.serializer,
         )
 
     def _registry(self, kind: str) -> Any:
@@ -179,7 +182,7 @@ class JobLinks(JobData):
         queue = self._queue()
         with self._store.lock:
             if enqueue_dependents:
-                released = queue.move_dependents_to_ready(self, exclude_job_id=self.id)  # type: ignore[arg-type]
+                released = queue.move_dependents_to_ready(self, exclude_job_id=self.id)
             # Where it is now says its stored status, so that comes before the new one.
             self._remove_from_registries(pipeline=pipeline, remove_from_queue=True)
             self.set_status(JobStatus.CANCELED, pipeline=pipeline)  # type: ignore[attr-defined]

@@ -25,7 +25,9 @@ class JobFailed(Exception):
     """What `await job` raises for a job that did not finish; `status` and `exc_string` say how it ended."""
 
     def __init__(self, job_id: str, status: str, exc_string: str | None) -> None:
-        super().__init__(f"job {job_id} is {status}" + (f": {exc_string.strip().splitlines()[-1]}" if exc_string else ""))
+        super().__init__(
+            f"job {job_id} is {status}" + (f": {exc_string.strip().splitlines()[-1]}" if exc_string else "")
+        )
         self.job_id = job_id
         self.status = status
         self.exc_string = exc_string
@@ -116,7 +118,7 @@ class JobOutcome(JobLinks):
         if record is None or record.status == "finished":
             return self.return_value(refresh=True)
         latest = self.latest_result()
-        raise JobFailed(self.id, str(getattr(record.status, "value", record.status)), latest and latest.exc_string)
+        raise JobFailed(self.id, str(getattr(record.status, "value", record.status)), latest.exc_string if latest else None)
 
     # -- lifetimes --------------------------------------------------------------------------------------------------
 
@@ -147,7 +149,7 @@ class JobOutcome(JobLinks):
         for webhook in self.webhooks:
             if webhook.job_status == status:
                 self.log.debug("Job %s: sending %s webhook to %s", self.id, webhook.job_status, webhook.url)
-                webhook.send(self, exc_string=exc_string)  # type: ignore[arg-type]
+                webhook.send(self, exc_string=exc_string)
 
     def _handle_success(
         self,
@@ -237,10 +239,10 @@ class JobOutcome(JobLinks):
         if interval:
             moment = now() + timedelta(seconds=interval)
             self.set_status(JobStatus.SCHEDULED)  # type: ignore[attr-defined]
-            queue.schedule_job(self, moment, pipeline=pipeline)  # type: ignore[arg-type]
+            queue.schedule_job(self, moment, pipeline=pipeline)
             self.log.info("Job %s: scheduled for retry at %s, %s remaining", self.id, moment, left)
         else:
-            queue._enqueue_job(self, pipeline=pipeline, at_front=self.enqueue_at_front_on_retry)  # type: ignore[arg-type]
+            queue._enqueue_job(self, pipeline=pipeline, at_front=self.enqueue_at_front_on_retry)
             self.log.info("Job %s: enqueued for retry, %s remaining", self.id, left)
 
     @property

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from .errors import ResponseError
 from . import clock
+from .errors import ResponseError
 from .expiry import Expiry
 from .scored import ScoredSet
 from .values import HashValue, ListValue, SetValue, TextValue

@@ -28,7 +28,7 @@ class QueueInfo:
     redis_queues_keys: str
     _key: str
     _is_async: bool
-    _store: Store
+    _store: Any
 
     @classmethod
     def all(

@@ -10,7 +10,6 @@ import os
 from datetime import datetime
 from typing import Any
 
-
 __all__ = ["ABSENT", "Call", "JobRecord", "ResultRecord", "is_plain", "new_hex", "new_id", "plain_call"]
 
 PLAIN = frozenset({str, int, float, bool, bytes, type(None), complex})
@@ -101,7 +100,18 @@ class JobRecord:
 class ResultRecord:
     """One entry of a job's results. `value` is plain, or bytes of the serializer when `packed`."""
 
-    __slots__ = ("ended_at", "exc_string", "execution_id", "ms", "packed", "seq", "started_at", "type", "value", "worker_name")
+    __slots__ = (
+        "ended_at",
+        "exc_string",
+        "execution_id",
+        "ms",
+        "packed",
+        "seq",
+        "started_at",
+        "type",
+        "value",
+        "worker_name",
+    )
 
     def __init__(self, type: int, value: Any, packed: bool, exc_string: str | None, worker_name: str) -> None:
         self.type = type
@@ -152,4 +162,3 @@ def new_id() -> str:
 if hasattr(os, "register_at_fork"):
     # Parent and child must not draw the same ids.
     os.register_at_fork(after_in_child=_hex_pool.clear)
-

@@ -184,7 +184,7 @@ class Store:
                     return True
                 self.waiters.setdefault(job_id, []).append(gate.release)
             left = -1.0 if deadline is None else deadline - clock.time()
-            if deadline is not None and left <= 0 or not gate.acquire(timeout=left):
+            if (deadline is not None and left <= 0) or not gate.acquire(timeout=left):
                 with self.lock:
                     waiting = self.waiters.get(job_id)
                     if waiting and gate.release in waiting:

@@ -161,9 +161,7 @@ class WorkerInfo:
         self.total_working_time = float(data.get("total_working_time") or 0)
         if data.get("queues"):
             self.queues = [
-                self.queue_class(
-                    name, connection=self.connection, job_class=self.job_class, serializer=self.serializer
-                )
+                self.queue_class(name, connection=self.connection, job_class=self.job_class, serializer=self.serializer)
                 for name in data["queues"].split(",")
             ]
 

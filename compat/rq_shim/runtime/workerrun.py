@@ -158,9 +158,7 @@ class WorkerRun(WorkerInfo):
         elif ttl > 0:
             self.log.info("Worker %s: job %s result is kept for %s seconds", self.name, job.id, ttl)
         else:
-            self.log.info(
-                "Worker %s: job %s result will never expire, clean up result key manually", self.name, job.id
-            )
+            self.log.info("Worker %s: job %s result will never expire, clean up result key manually", self.name, job.id)
 
     def _finish_failure(self, job: Any, queue: Any, execution: Any, exc_info: Any) -> None:
         """Any way to end other than success: killed, stopped, failed."""
@@ -207,9 +205,7 @@ class WorkerRun(WorkerInfo):
         )
         call_exception_handlers(self._exc_handlers, job, *exc_info)
 
-    def handle_job_success(
-        self, job: Any, queue: Any, started_job_registry: Any = None, execution: Any = None
-    ) -> None:
+    def handle_job_success(self, job: Any, queue: Any, started_job_registry: Any = None, execution: Any = None) -> None:
         """Stores a success: dependents, counters, status, result, lifetime."""
         with self._store.lock:
             ready = queue.move_dependents_to_ready(job)
@@ -302,9 +298,7 @@ class WorkerRun(WorkerInfo):
                 job._handle_retry_result(queue=queue, pipeline=None, retry=retry, **outcome)
                 release_slot(job)
                 return
-            self.log.warning(
-                "Worker %s: job %s has exceeded maximum retry attempts (%d)", self.name, job.id, retry.max
-            )
+            self.log.warning("Worker %s: job %s has exceeded maximum retry attempts (%d)", self.name, job.id, retry.max)
             job.set_status(JobStatus.FAILED)
             job.failed_job_registry.add(job, ttl=job.failure_ttl, exc_string="")
             Result.create_max_retries_exceeded(job, job.failure_ttl, return_value=retry, **outcome)

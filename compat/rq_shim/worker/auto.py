@@ -39,7 +39,7 @@ class AutoWorker(Worker):
         self.done = 0
         """Jobs that went the short way, not counted in the hash yet."""
         self.busy = 0.0
-        self._known = False
+        self._entered = False
 
     def show(self) -> None:
         """Enters it into the registry of workers, with what it has done."""
@@ -47,8 +47,8 @@ class AutoWorker(Worker):
         if autorun is not None:
             self.queues = list(autorun.kinds.values())
         with self._store.lock:
-            if not self._known:
-                self._known = True
+            if not self._entered:
+                self._entered = True
                 self.register_birth()
                 self._listen()
             done, self.done = self.done, 0
@@ -72,7 +72,7 @@ class AutoWorker(Worker):
 
     def run(self, queue: Any, job_id: str) -> None:
         """Has a job performed, through all the methods of a worker."""
-        if not self._known:
+        if not self._entered:
             self.show()
         try:
             job = queue.job_class.fetch(job_id, connection=queue.connection, serializer=queue.serializer)

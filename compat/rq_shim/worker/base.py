@@ -52,9 +52,7 @@ if logger.level == logging.NOTSET:
     logger.setLevel(logging.INFO)
 
 SHUTDOWN_SIGNAL = getattr(signal, "SIGKILL", signal.SIGTERM)
-_signames = {
-    getattr(signal, name): name for name in dir(signal) if name.startswith("SIG") and "_" not in name
-}
+_signames = {getattr(signal, name): name for name in dir(signal) if name.startswith("SIG") and "_" not in name}
 
 WAIT = 0.25
 """Longest wait in one go for a job; a worker that is told to stop looks up that often."""
@@ -346,9 +344,7 @@ class BaseWorker(WorkerRun, WorkerInfo):
     def _dequeued(self, job: Any, queue: Any) -> None:
         self.reorder_queues(reference_queue=queue)
         if self.log_job_description:
-            self.log.info(
-                "Worker %s: %s: %s (%s)", self.name, green(queue.name), blue(str(_text_of(job))), job.id
-            )
+            self.log.info("Worker %s: %s: %s (%s)", self.name, green(queue.name), blue(str(_text_of(job))), job.id)
         else:
             self.log.info("Worker %s: %s: %s", self.name, green(queue.name), job.id)
 
@@ -356,9 +352,7 @@ class BaseWorker(WorkerRun, WorkerInfo):
         """In which order queues are asked next, after a job of this one."""
         strategy = self._dequeue_strategy or DequeueStrategy.DEFAULT
         if strategy not in ("default", "random", "round_robin"):
-            raise ValueError(
-                f"Dequeue strategy {strategy} is not allowed. Use `default`, `random` or `round_robin`."
-            )
+            raise ValueError(f"Dequeue strategy {strategy} is not allowed. Use `default`, `random` or `round_robin`.")
         if strategy == DequeueStrategy.ROUND_ROBIN:
             place = self._ordered_queues.index(reference_queue) + 1
             self._ordered_queues = self._ordered_queues[place:] + self._ordered_queues[:place]

@@ -63,7 +63,7 @@ class SpawnWorker(Worker):
 class SimpleWorker(BaseWorker):
     """RQ's worker without a child process."""
 
-    _perform = Worker._perform
+    _perform: Any = Worker._perform
 
     def execute_job(self, job: Any, queue: Any) -> None:
         """Has one job performed."""
@@ -81,7 +81,7 @@ class HerokuWorker(Worker):
     """RQ's worker for Heroku's way to shut down; here the same as `Worker`."""
 
     imminent_shutdown_delay = 6
-    frame_properties = ["f_code", "f_lasti", "f_lineno", "f_locals", "f_trace"]  # noqa: RUF012
+    frame_properties = ["f_code", "f_lasti", "f_lineno", "f_locals", "f_trace"]
 
 
 class RoundRobinWorker(Worker):
