@@ -294,7 +294,9 @@ class Program:
         if len(known.parents) > 1:
             return  # released a second time it leaves the registry of its first end to itself, as in RQ
         # a job that is to be repeated stays among the finished ones, also when it is canceled before, as in RQ
-        assert places <= {OVER[state]} | ({"finished"} if known.repeats else set()), f"{name} is {state}, and in {sorted(places)}"
+        assert places <= {OVER[state]} | ({"finished"} if known.repeats else set()), (
+            f"{name} is {state}, and in {sorted(places)}"
+        )
 
     def has_reason_to_wait(self, known: Known, states: dict[str, str | None]) -> bool:
         """Whether a parent is gone, or has not ended in a way that lets this one go."""

@@ -24,9 +24,7 @@ def run(program: str) -> str:
     environment = {**os.environ, "PYTHONPATH": str(home)}
     command = [sys.executable, "-c", PRELUDE + program]
     # from the package's own home: the checkout's folder has a `brokerless` without its compat part
-    done = subprocess.run(
-        command, cwd=home, env=environment, capture_output=True, text=True, timeout=50, check=False
-    )
+    done = subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, timeout=50, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
