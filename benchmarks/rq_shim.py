@@ -80,7 +80,8 @@ def report(found: dict[str, list[dict[str, Any]]]) -> None:
         return statistics.median(values) if values else float("nan")
 
     print(
-        f"{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
+        f"{platform.platform()}, Python {platform.python_version()}, "
+        f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
     )
     print("\n| side | enqueue/s | enqueue, run, result/s |\n|---|---|---|")
     for side in found:

@@ -6,8 +6,9 @@
     job.wait(5)
     job.return_value()
 
-Jobs start by themselves in threads of this process. With `BROKERLESS_AUTOSTART=0`, or `Queue(autostart=False)`, they wait
-for `Worker([...]).work(burst=True)`, as in RQ. A `connection=` only says which store is meant; nothing is contacted.
+Jobs start by themselves in threads of this process. With `BROKERLESS_AUTOSTART=0`, or `Queue(autostart=False)`, they
+wait for `Worker([...]).work(burst=True)`, as in RQ. A `connection=` only says which store is meant; nothing is
+contacted.
 """
 
 from __future__ import annotations

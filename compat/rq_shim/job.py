@@ -1,7 +1,7 @@
 """`Job`: one call of a function, with its options, its status and its outcome.
 
-Its data is in `runtime.jobdata`, its relations in `runtime.joblinks`, its outcome in `runtime.joboutcome`; here is how it
-is made, found, and performed.
+Its data is in `runtime.jobdata`, its relations in `runtime.joblinks`, its outcome in `runtime.joboutcome`; here is how
+it is made, found, and performed.
 """
 
 from __future__ import annotations

@@ -365,7 +365,7 @@ class ReadyJobRegistry(BaseRegistry):
         queue = Queue(name=self.name, connection=self.connection, job_class=self.job_class, serializer=self.serializer)
         enqueued = []
         found = self.job_class.fetch_many(job_ids, connection=self.connection, serializer=self.serializer)
-        for job_id, job in zip(job_ids, found):
+        for job_id, job in zip(job_ids, found, strict=True):
             with self._store.lock:
                 if not self._discard(job_id) or job is None:
                     continue

@@ -35,7 +35,7 @@ class BaseDeathPenalty:
 
     def __init__(self, timeout: Any, exception: type[BaseException] = BaseTimeoutException, **kwargs: Any) -> None:
         self._timeout = timeout
-        self._exception = exception
+        self._exception: Any = exception
 
     def __enter__(self) -> Any:
         self.setup_death_penalty()

@@ -1,9 +1,9 @@
 """Time limits and stops of what runs in a thread: a job's function, a callback.
 
 A `Guard` stands around one such call. Past its deadline, or when somebody asks for it, an exception is raised inside:
-in the main thread by SIGALRM, as RQ does it, so that a sleep ends at once; in other threads as an asynchronous exception
-while the user's code is on top. A call that does not end within the grace time is stuck; `on_stuck` then decides without
-it. The engine's keeper thread looks after all guards with one timer, for the earliest deadline.
+in the main thread by SIGALRM, as RQ does it, so that a sleep ends at once; in other threads as an asynchronous
+exception while the user's code is on top. A call that does not end within the grace time is stuck; `on_stuck` then
+decides without it. The engine's keeper thread looks after all guards with one timer, for the earliest deadline.
 """
 
 from __future__ import annotations
@@ -53,7 +53,8 @@ def message_class(exception: Any, message: str) -> type[BaseException]:
         {"__init__": __init__, "__module__": exception.__module__, "__qualname__": exception.__qualname__},
     )
     _message_bases[kind] = exception
-    return kind
+    made: type[BaseException] = kind
+    return made
 
 
 class _Nobody:
@@ -114,7 +115,7 @@ class Guard:
                 _set_exception(self._thread, None)
             self._name(error)
 
-    def limit(self, deadline: float, exception: type[BaseException], seconds: float) -> None:
+    def limit(self, deadline: float, exception: Any, seconds: float) -> None:
         """A guard that stays around a thread's work: a limit for the next call in it."""
         self._exception = message_class(exception, f"Task exceeded maximum timeout value ({seconds} seconds)")
         self.stuck_at = FOREVER

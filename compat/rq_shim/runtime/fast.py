@@ -1,7 +1,7 @@
 """The short cut of `Queue.enqueue`: a plain function with plain arguments on an ordinary queue.
 
-It does what the chain of methods would do, in one step, and only while nothing of that chain is overridden in a subclass
-or patched on a class or object. `lane` is how a priority reaches the push at the end of the long way.
+It does what the chain of methods would do, in one step, and only while nothing of that chain is overridden in a
+subclass or patched on a class or object. `lane` is how a priority reaches the push at the end of the long way.
 """
 
 from __future__ import annotations

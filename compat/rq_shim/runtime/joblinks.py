@@ -189,7 +189,7 @@ class JobLinks(JobData):
             if remove_from_dependencies:
                 later(pipeline, self._unlink, list(self._dependency_ids))
             self._registry("CanceledJobRegistry").add(self, pipeline=pipeline)
-        # With a pipeline RQ leaves them ready, for a worker's next maintenance; threads that start by themselves have none.
+        # With a pipeline RQ leaves them ready until a worker's maintenance; threads that start by themselves have none.
         if enqueue_dependents and (pipeline is None or self._store.autorun is not None):
             later(pipeline, queue.enqueue_ready_jobs_by_queue, released)
         if self.has_rate_limit:

@@ -118,7 +118,9 @@ class JobOutcome(JobLinks):
         if record is None or record.status == "finished":
             return self.return_value(refresh=True)
         latest = self.latest_result()
-        raise JobFailed(self.id, str(getattr(record.status, "value", record.status)), latest.exc_string if latest else None)
+        raise JobFailed(
+            self.id, str(getattr(record.status, "value", record.status)), latest.exc_string if latest else None
+        )
 
     # -- lifetimes --------------------------------------------------------------------------------------------------
 

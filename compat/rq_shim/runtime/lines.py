@@ -1,4 +1,4 @@
-"""`Line`: the engine's queue behind one RQ queue. Entries are job ids; an entry is a task of the engine that runs the job.
+"""`Line`: the engine's queue behind one RQ queue. Entries are job ids; each is a task of the engine that runs the job.
 
 The order, the front, removal and waiting are the engine's. A line knows nothing of jobs but where the last entry of a
 job is, so that removing it needs no search.

@@ -8,7 +8,7 @@ from ..exceptions import NoSuchJobError
 from ..logutils import green
 from .commands import cut
 from .pipeline import later
-from .store import Store, store_of
+from .store import store_of
 
 if TYPE_CHECKING:
     from ..intermediate_queue import IntermediateQueue
