@@ -6,11 +6,15 @@
     job.wait(5)
     job.return_value()
 
-Jobs start by themselves in threads of this process. With `BROKERLESS_AUTOSTART=0`, or `Queue(autostart=False)`, they wait
-for `Worker([...]).work(burst=True)`, as in RQ. A `connection=` only says which store is meant; nothing is contacted.
+Jobs start by themselves in threads of this process. With `BROKERLESS_AUTOSTART=0`, or `Queue(autostart=False)`, they
+wait for `Worker([...]).work(burst=True)`, as in RQ. A `connection=` only says which store is meant; nothing is
+contacted.
 """
 
 from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from .callbacks import Callback
 from .connections import Connection, get_current_connection, pop_connection, push_connection, use_connection
@@ -21,7 +25,9 @@ from .repeat import Repeat
 from .runtime.autorun import configure as configure
 from .version import VERSION
 from .webhook import Webhook
-from .worker import SimpleWorker, SpawnWorker, Worker
+
+if TYPE_CHECKING:
+    from .worker import SimpleWorker, SpawnWorker, Worker
 
 __version__ = VERSION
 
@@ -44,3 +50,20 @@ __all__ = [
     "requeue_job",
     "use_connection",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Most programs only enqueue: workers, and modules that are used as attributes, are imported when they are named.
+    if name in ("SimpleWorker", "SpawnWorker", "Worker"):
+        value = getattr(importlib.import_module(f"{__name__}.worker"), name)
+    elif name in _MODULES:
+        value = importlib.import_module(f"{__name__}.{name}")
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+_MODULES = frozenset(
+    {"command", "decorators", "exceptions", "registry", "results", "scheduler", "suspension", "worker"}
+)

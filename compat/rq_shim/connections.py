@@ -77,6 +77,10 @@ class ConnectionPool:
             kind = UnixDomainSocketConnection
         return cls(connection_class=kind, **options_of_url(url, **options))
 
+    def get_connection(self, *args: Any, **kwargs: Any) -> Any:
+        """An object of the pool's kind; it is not connected to anything."""
+        return self.connection_class(**self.connection_kwargs)
+
     def disconnect(self, inuse_connections: bool = True) -> None:
         """There is nothing to disconnect."""
 
@@ -283,9 +287,23 @@ def from_url(url: str, **options: Any) -> Redis:
     return Redis.from_url(url, **options)  # type: ignore[no-any-return]
 
 
+_RUNTIME = frozenset(
+    {
+        "event_dispatcher",
+        "himport_registry",
+        "maint_notifications_config",
+        "maint_notifications_pool_handler",
+        "orig_host_address",
+        "orig_socket_connect_timeout",
+        "orig_socket_timeout",
+    }
+)
+
+
 def get_connection_kwargs(connection: Any) -> dict[str, Any]:
-    """A copy of a connection's options."""
-    return dict(connection.connection_pool.connection_kwargs)
+    """A copy of a connection's options, without what redis-py keeps there at run time."""
+    options = connection.connection_pool.connection_kwargs
+    return {name: value for name, value in options.items() if name not in _RUNTIME and type(value) is not object}
 
 
 def parse_connection(connection: Any) -> tuple[Any, Any, dict[str, Any]]:

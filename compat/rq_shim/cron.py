@@ -1,4 +1,4 @@
-"""`CronScheduler`: enqueues jobs again and again. It runs where `start()` is called, or in a thread with `start_thread()`."""
+"""`CronScheduler`: enqueues jobs again and again, where `start()` is called or in a thread (`start_thread()`)."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class CronScheduler:
     def register(self, func: Callable[..., Any], queue_name: str, *args: Any, **options: Any) -> CronJob:
         """Adds a cron job; the arguments are those of `CronJob`."""
         names = ("args", "kwargs", "interval", "cron", "job_timeout", "result_ttl", "ttl", "failure_ttl", "meta")
-        options.update(zip((*names, "webhooks", "name"), args))
+        options.update(zip((*names, "webhooks", "name"), args, strict=False))
         job = CronJob(queue_name=queue_name, func=func, **options)
         self._cron_jobs.append(job)
         if job.interval:

@@ -75,6 +75,7 @@ class Group:
     def fetch(cls, name: str, connection: Any) -> Group:
         """The group of that name; NoSuchGroupError if it has no jobs."""
         group = cls(name=name, connection=connection)
+        group.cleanup()
         if not group._client.exists(cls.get_key(group.name)):
             raise NoSuchGroupError
         return group

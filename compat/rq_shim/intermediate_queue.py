@@ -1,4 +1,4 @@
-"""`IntermediateQueue`: where RQ keeps a job between queue and start, against crashes. Nothing gets into it here by itself."""
+"""`IntermediateQueue`: where RQ keeps a job between queue and start. Nothing gets into it here by itself."""
 
 from __future__ import annotations
 

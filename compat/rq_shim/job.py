@@ -1,7 +1,7 @@
 """`Job`: one call of a function, with its options, its status and its outcome.
 
-Its data is in `runtime.jobdata`, its relations in `runtime.joblinks`, its outcome in `runtime.joboutcome`; here is how it
-is made, found, and performed.
+Its data is in `runtime.jobdata`, its relations in `runtime.joblinks`, its outcome in `runtime.joboutcome`; here is how
+it is made, found, and performed.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ def cancel_job(job_id: str, connection: Any = None, serializer: Any = None, enqu
 
 def requeue_job(job_id: str, connection: Any = None, serializer: Any = None) -> Job:
     """Queues the failed job of that id again."""
-    return Job.fetch(job_id, connection=connection, serializer=serializer).requeue()
+    return Job.fetch(job_id, connection=connection, serializer=serializer).requeue()  # type: ignore[no-any-return]
 
 
 def _callback(given: Any, word: str) -> Callback:

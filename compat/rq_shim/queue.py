@@ -254,7 +254,7 @@ class Queue(QueueInfo):
                 found[name] = pop(name, None)
         if "args" in kwargs or "kwargs" in kwargs:
             assert args == (), "Extra positional arguments cannot be used when using explicit args and kwargs"
-            args, kwargs = pop("args", None), pop("kwargs", None)  # type: ignore[assignment]
+            args, kwargs = pop("args", None), pop("kwargs", None)
         return EnqueueArgs(f, args=args, kwargs=kwargs, **found)
 
     def enqueue(self, f: Any, *args: Any, **kwargs: Any) -> Any:

@@ -332,7 +332,7 @@ class DeferredJobRegistry(BaseRegistry):
 
     key_template = FORMAT_KEY_PREFIX + ":deferred:{0}"
 
-    def add(self, job: Any, ttl: int | None = None, pipeline: Any = None, xx: bool = False) -> Any:  # type: ignore[override]
+    def add(self, job: Any, ttl: int | None = None, pipeline: Any = None, xx: bool = False) -> Any:
         return later(pipeline, self._set, job.id, current_timestamp(), xx)
 
 
@@ -345,7 +345,7 @@ class ReadyJobRegistry(BaseRegistry):
         """Queues what was left here."""
         return self.enqueue_jobs([self.parse_job_id(member) for member in self._members(0, -1)])
 
-    def add(self, job: Any, ttl: int | None = None, pipeline: Any = None, xx: bool = False) -> Any:  # type: ignore[override]
+    def add(self, job: Any, ttl: int | None = None, pipeline: Any = None, xx: bool = False) -> Any:
         return later(pipeline, self._set, job.id, current_timestamp(), xx)
 
     def register_jobs(self, jobs: Sequence[Any], pipeline: Any = None) -> None:
@@ -365,7 +365,7 @@ class ReadyJobRegistry(BaseRegistry):
         queue = Queue(name=self.name, connection=self.connection, job_class=self.job_class, serializer=self.serializer)
         enqueued = []
         found = self.job_class.fetch_many(job_ids, connection=self.connection, serializer=self.serializer)
-        for job_id, job in zip(job_ids, found):
+        for job_id, job in zip(job_ids, found, strict=True):
             with self._store.lock:
                 if not self._discard(job_id) or job is None:
                     continue

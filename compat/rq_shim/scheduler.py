@@ -50,7 +50,7 @@ def enqueue_due(queue: Any, job_ids: list[str], registry: Any = None) -> None:
         registry = ScheduledJobRegistry(queue=queue)
     jobs = queue.job_class.fetch_many(job_ids, connection=queue.connection, serializer=queue.serializer)
     with queue._store.lock:
-        for job_id, job in zip(job_ids, jobs):
+        for job_id, job in zip(job_ids, jobs, strict=True):
             registry.remove(job_id)
             if job is None:
                 continue

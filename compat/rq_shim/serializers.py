@@ -48,7 +48,7 @@ SERIALIZER_ALIASES: dict[str, Any] = {"json": JSONSerializer, "pickle": PickleSe
 
 
 def resolve_serializer(serializer: Any = None) -> Serializer:
-    """The serializer meant by None (pickle), an alias, a dotted path, or the object itself, checked for its two methods."""
+    """The serializer meant by None (pickle), an alias, a dotted path, or the object itself; checked."""
     if not serializer:
         return cast(Serializer, DefaultSerializer)
     if isinstance(serializer, str):

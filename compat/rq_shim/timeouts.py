@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 from .runtime.deadlines import Guard, message_class
 
@@ -35,14 +35,14 @@ class BaseDeathPenalty:
 
     def __init__(self, timeout: Any, exception: type[BaseException] = BaseTimeoutException, **kwargs: Any) -> None:
         self._timeout = timeout
-        self._exception = exception
+        self._exception: Any = exception
 
     def __enter__(self) -> Any:
         self.setup_death_penalty()
 
     def __exit__(
         self, type: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
-    ) -> bool:
+    ) -> Literal[False]:
         try:
             self.cancel_death_penalty()
         except BaseTimeoutException:
@@ -65,7 +65,7 @@ class UnixSignalDeathPenalty(BaseDeathPenalty):
 
     def __exit__(
         self, type: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
-    ) -> bool:
+    ) -> Literal[False]:
         guard, self._guard = self._guard, None
         if guard is not None:
             try:

@@ -1,3 +1,4 @@
+# mypy: allow-untyped-decorators
 """The commands about queues and jobs: empty, requeue, info, suspend, resume, enqueue.
 
 They see the store of the process that they run in. As a program of their own that is an empty one, so each says so.

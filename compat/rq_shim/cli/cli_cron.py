@@ -1,3 +1,4 @@
+# mypy: allow-untyped-decorators
 """The command `cron`."""
 
 from __future__ import annotations

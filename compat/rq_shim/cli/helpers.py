@@ -15,9 +15,10 @@ from shutil import get_terminal_size
 from typing import Any
 
 try:
-    import click
+    click: Any = importlib.import_module("click")
 except ImportError as error:
     raise ImportError("the rq command line needs the package 'click': pip install click") from error
+
 
 from ..connections import Redis
 from ..defaults import (
@@ -80,7 +81,7 @@ def get_redis_from_config(settings: Mapping[str, Any], connection_class: Any = R
     )
 
 
-# -- the look of `info` -------------------------------------------------------------------------------------------------
+# -- the look of `info` ----------------------------------------------------------------------------------------------
 
 
 def get_scale(x: int) -> int:
@@ -167,7 +168,7 @@ def setup_loghandlers_from_args(verbose: bool, quiet: bool, date_format: str, lo
     setup_loghandlers(level, date_format=date_format, log_format=log_format)
 
 
-# -- arguments of `enqueue` -----------------------------------------------------------------------------------------------
+# -- arguments of `enqueue` ------------------------------------------------------------------------------------------
 
 
 class ParsingMode(Enum):
@@ -245,7 +246,7 @@ def parse_schedule(schedule_in: Any, schedule_at: str | None) -> datetime | None
     return None if schedule_at is None else datetime.strptime(schedule_at, "%Y-%m-%dT%H:%M:%S")
 
 
-# -- options that all commands have -----------------------------------------------------------------------------------------
+# -- options that all commands have ----------------------------------------------------------------------------------
 
 
 class CliConfig:

@@ -1,3 +1,4 @@
+# mypy: allow-untyped-decorators
 """The commands `worker` and `worker-pool`.
 
 A worker that is a program of its own never sees jobs of another process; it works on those that its own process
@@ -32,8 +33,8 @@ from ..utils import import_attribute
 from ..worker_pool import WorkerPool
 
 NOTICE = (
-    "brokerless keeps jobs in the memory of the process that enqueues them, and runs them there. This worker sees no jobs "
-    "of other processes: take it out of your Procfile or compose file, or enqueue from this process."
+    "brokerless keeps jobs in the memory of the process that enqueues them, and runs them there. This worker sees no "
+    "jobs of other processes: take it out of your Procfile or compose file, or enqueue from this process."
 )
 
 _strategies = {"RandomWorker": "random", "RoundRobinWorker": "round_robin"}
@@ -148,8 +149,8 @@ def worker(
 @click.option("--num-workers", "-n", type=int, default=1, help="How many workers.")
 @pass_cli_config
 def worker_pool(
-    cli_config: Any, burst: bool, logging_level: str, exception_handler: Any, queues: Any, serializer: str, verbose: bool,
-    quiet: bool, log_format: str, date_format: str, num_workers: int, **options: Any,
+    cli_config: Any, burst: bool, logging_level: str, exception_handler: Any, queues: Any, serializer: str,
+    verbose: bool,     quiet: bool, log_format: str, date_format: str, num_workers: int, **options: Any,
 ) -> None:  # fmt: skip
     """Runs several workers."""
     settings = _settings(cli_config)

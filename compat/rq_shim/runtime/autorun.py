@@ -204,7 +204,6 @@ def stuck_thread(thread_id: int) -> bool:
     here = engine()
     for worker in here.workers():
         info = here.worker_info(worker)
-        if info is not None and info["thread_id"] == thread_id:
-            if here.abandon(worker):
-                return any(pool.replace(worker) for pool in here.pools())
+        if info is not None and info["thread_id"] == thread_id and here.abandon(worker):
+            return any(pool.replace(worker) for pool in here.pools())
     return False

@@ -1,5 +1,5 @@
-"""`Case`: one run of one job, and who decides how it ended: the thread that runs it, or, when that thread is stuck past a
-time limit or a stop, another one. Whoever claims the case first decides; the other's outcome is dropped."""
+"""`Case`: one run of one job, and who decides how it ended: the thread that runs it, or, when that thread is stuck
+past a time limit or a stop, another one. Whoever claims the case first decides; the other's outcome is dropped."""
 
 from __future__ import annotations
 

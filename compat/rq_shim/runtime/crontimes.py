@@ -1,4 +1,4 @@
-"""Cron strings: five fields (minute, hour, day, month, weekday), names, lists, ranges, steps, and `@hourly` and the like.
+"""Cron strings: five fields (minute, hour, day, month, weekday), names, lists, ranges, steps, `@hourly` and such.
 
 Works on local time without a zone; what that means in UTC is the caller's business.
 """
@@ -62,7 +62,7 @@ def _field(part: str, low: int, high: int, names: dict[str, int], whole: str) ->
         if first <= last:
             values.update(range(first, last + 1, step))
         else:
-            values.update(list((*range(first, high + 1), *range(low, last + 1)))[::step])
+            values.update([*range(first, high + 1), *range(low, last + 1)][::step])
     return frozenset(values)
 
 
@@ -71,7 +71,7 @@ def _parsed(text: str) -> tuple[frozenset[int], frozenset[int], frozenset[int], 
     parts = _NICKNAMES.get(text.strip().lower(), text).split()
     if len(parts) != 5:
         raise CronError(f"[{text}] is not acceptable: a cron string has five fields, this one has {len(parts)}")
-    sets = [_field(part, *bounds, text) for part, bounds in zip(parts, _FIELDS)]
+    sets = [_field(part, *bounds, text) for part, bounds in zip(parts, _FIELDS, strict=True)]
     weekdays = frozenset(day % 7 for day in sets[4])
     # When day and weekday are both limited, one of them is enough.
     either = not parts[2].startswith(("*", "?")) and not parts[4].startswith(("*", "?"))

@@ -1,13 +1,14 @@
 """Time limits and stops of what runs in a thread: a job's function, a callback.
 
 A `Guard` stands around one such call. Past its deadline, or when somebody asks for it, an exception is raised inside:
-in the main thread by SIGALRM, as RQ does it, so that a sleep ends at once; in other threads as an asynchronous exception
-while the user's code is on top. A call that does not end within the grace time is stuck; `on_stuck` then decides without
-it. The engine's keeper thread looks after all guards with one timer, for the earliest deadline.
+in the main thread by SIGALRM, as RQ does it, so that a sleep ends at once; in other threads as an asynchronous
+exception while the user's code is on top. A call that does not end within the grace time is stuck; `on_stuck` then
+decides without it. The engine's keeper thread looks after all guards with one timer, for the earliest deadline.
 """
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
@@ -15,7 +16,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from .engines import engine
+from .engines import engine, when_new
 
 __all__ = ["Guard", "guard_of", "message_class"]
 
@@ -39,20 +40,21 @@ _message_bases: dict[type, type[BaseException]] = {}
 
 
 @lru_cache(maxsize=1024)
-def message_class(exception: type[BaseException], message: str) -> type[BaseException]:
+def message_class(exception: Any, message: str) -> type[BaseException]:
     """A subclass that makes itself with that message: an asynchronous exception is raised without arguments.
     `Guard.stop` turns its instances into the class itself."""
 
     def __init__(self: Any, *args: Any) -> None:
         super(kind, self).__init__(*(args or (message,)))
 
-    kind = type(
+    kind: Any = type(
         exception.__name__,
         (exception,),
         {"__init__": __init__, "__module__": exception.__module__, "__qualname__": exception.__qualname__},
     )
     _message_bases[kind] = exception
-    return kind
+    made: type[BaseException] = kind
+    return made
 
 
 class _Nobody:
@@ -113,7 +115,7 @@ class Guard:
                 _set_exception(self._thread, None)
             self._name(error)
 
-    def limit(self, deadline: float, exception: type[BaseException], seconds: float) -> None:
+    def limit(self, deadline: float, exception: Any, seconds: float) -> None:
         """A guard that stays around a thread's work: a limit for the next call in it."""
         self._exception = message_class(exception, f"Task exceeded maximum timeout value ({seconds} seconds)")
         self.stuck_at = FOREVER
@@ -191,6 +193,27 @@ def _look_at(moment: float) -> None:
             return
         _next_look = moment
     engine().keeper.look_later(max(0.0, moment - time.monotonic()), _look)
+
+
+def _look_afresh() -> None:
+    """The look that was arranged will not take place: its keeper has ended, with its engine or before a fork."""
+    global _next_look
+    _next_look = FOREVER
+
+
+def _after_fork() -> None:
+    global _lock
+    _lock = threading.Lock()
+    here = _guards.get(threading.get_ident())
+    _guards.clear()
+    if here is not None:
+        _guards[threading.get_ident()] = here
+    _look_afresh()
+
+
+when_new.append(_look_afresh)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _look() -> None:

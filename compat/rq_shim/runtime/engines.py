@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ....engine import Engine
 
-__all__ = ["engine", "started_engine", "use_engine"]
+__all__ = ["engine", "started_engine", "use_engine", "when_new"]
 
 log = logging.getLogger("brokerless")
+
+when_new: list[Callable[[], None]] = []
+"""Called when another engine is in use than before: what was left to the old one's keeper will not come."""
 
 _engine: Engine | None = None
 _watching = False
@@ -24,6 +28,7 @@ def engine() -> Engine:
         from ....engine import default_engine
 
         _engine = default_engine()
+        _tell()
     return _engine
 
 
@@ -36,6 +41,12 @@ def use_engine(other: Any) -> None:
     """Jobs of queues that are made from now on go to this engine; None: to the default one."""
     global _engine
     _engine = other
+    _tell()
+
+
+def _tell() -> None:
+    for function in when_new:
+        function()
 
 
 def leave_nothing_behind() -> None:

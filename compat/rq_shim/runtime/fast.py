@@ -1,7 +1,7 @@
 """The short cut of `Queue.enqueue`: a plain function with plain arguments on an ordinary queue.
 
-It does what the chain of methods would do, in one step, and only while nothing of that chain is overridden in a subclass
-or patched on a class or object. `lane` is how a priority reaches the push at the end of the long way.
+It does what the chain of methods would do, in one step, and only while nothing of that chain is overridden in a
+subclass or patched on a class or object. `lane` is how a priority reaches the push at the end of the long way.
 """
 
 from __future__ import annotations
@@ -29,11 +29,8 @@ _queue_methods: tuple[tuple[str, Any], ...] = ()
 _job_methods: tuple[tuple[str, Any], ...] = ()
 _queued: Any = None
 
-QUEUE_CHAIN = (
-    "enqueue_call", "create_job", "enqueue_job", "_enqueue_job", "_enqueue_async_job", "_prepare_for_queue",
-    "_persist_job", "push_job_id", "parse_args", "setup_dependencies", "_push",
-)  # fmt: skip
-JOB_CHAIN = ("create", "__init__", "save", "set_status", "cleanup", "id")
+QUEUE_CHAIN = ("enqueue_call", "create_job", "enqueue_job", "_enqueue_job", "_persist_job", "push_job_id", "parse_args")
+JOB_CHAIN = ("create", "__init__", "save")
 
 
 def remember_originals(queue_class: Any, job_class: Any, queued: Any) -> None:
@@ -60,13 +57,13 @@ def is_ordinary(queue: Any) -> bool:
     mine = queue.__dict__
     if len(mine) > 11 or "job_class" in mine:
         return False
-    methods = _queue_class.__dict__
+    kind = _queue_class.__dict__
     for name, original in _queue_methods:
-        if methods[name] is not original:
+        if kind[name] is not original:
             return False
-    methods = _job_class.__dict__
+    kind = _job_class.__dict__
     for name, original in _job_methods:
-        if methods.get(name, original) is not original:
+        if kind.get(name, original) is not original:
             return False
     return _queue_class.job_class is _job_class
 
@@ -110,21 +107,19 @@ def enqueue(queue: Any, func: Any, args: tuple[Any, ...]) -> Any:
     if not line.watched:
         line.watch()
 
+    # Attribute by attribute: a look at __dict__ would cost a dictionary for each job.
     job = _job_class.__new__(_job_class)
-    mine = job.__dict__
-    mine["connection"] = queue.connection
-    mine["_id"] = job_id
-    mine["created_at"] = now
-    mine["enqueued_at"] = now
-    mine["serializer"] = DefaultSerializer
-    mine["origin"] = queue.name
-    mine["_instance"] = None
-    mine["_func_name"] = name
-    mine["_args"] = args
-    mine["_kwargs"] = {}
-    mine["_describes_itself"] = True
-    mine["timeout"] = timeout
-    mine["_status"] = _queued
+    job.connection = queue.connection
+    job._id = job_id
+    job.created_at = job.enqueued_at = now
+    job.serializer = DefaultSerializer
+    job.origin = queue.name
+    job._instance = None
+    job._func_name = name
+    job._args = args
+    job._describes_itself = True
+    job.timeout = timeout
+    job._status = _queued
     return job
 
 

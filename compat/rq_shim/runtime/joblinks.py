@@ -29,7 +29,7 @@ class JobLinks(JobData):
             self.origin,
             connection=self.connection,
             job_class=type(self),
-            serializer=self.serializer,  # type: ignore[arg-type]
+            serializer=self.serializer,
         )
 
     def _registry(self, kind: str) -> Any:
@@ -182,14 +182,14 @@ class JobLinks(JobData):
         queue = self._queue()
         with self._store.lock:
             if enqueue_dependents:
-                released = queue.move_dependents_to_ready(self, exclude_job_id=self.id)  # type: ignore[arg-type]
+                released = queue.move_dependents_to_ready(self, exclude_job_id=self.id)
             # Where it is now says its stored status, so that comes before the new one.
             self._remove_from_registries(pipeline=pipeline, remove_from_queue=True)
             self.set_status(JobStatus.CANCELED, pipeline=pipeline)  # type: ignore[attr-defined]
             if remove_from_dependencies:
                 later(pipeline, self._unlink, list(self._dependency_ids))
             self._registry("CanceledJobRegistry").add(self, pipeline=pipeline)
-        # With a pipeline RQ leaves them ready, for a worker's next maintenance; threads that start by themselves have none.
+        # With a pipeline RQ leaves them ready until a worker's maintenance; threads that start by themselves have none.
         if enqueue_dependents and (pipeline is None or self._store.autorun is not None):
             later(pipeline, queue.enqueue_ready_jobs_by_queue, released)
         if self.has_rate_limit:

@@ -90,7 +90,10 @@ class JobOutcome(JobLinks):
 
     def wait(self, timeout: float | None = None) -> bool:
         """Waits until the job is finished, failed, stopped, canceled or gone, at most `timeout` seconds."""
-        return self._over() or self._store.wait(self.id, self._over, timeout)
+        if not self._over():
+            return self._store.wait(self.id, self._over, timeout)
+        with self._store.lock:
+            return True  # whoever has just set the status has now also written the result and the registries
 
     def __await__(self) -> Generator[Any, None, Any]:
         return self._awaited().__await__()
@@ -115,7 +118,9 @@ class JobOutcome(JobLinks):
         if record is None or record.status == "finished":
             return self.return_value(refresh=True)
         latest = self.latest_result()
-        raise JobFailed(self.id, str(getattr(record.status, "value", record.status)), latest and latest.exc_string)
+        raise JobFailed(
+            self.id, str(getattr(record.status, "value", record.status)), latest.exc_string if latest else None
+        )
 
     # -- lifetimes --------------------------------------------------------------------------------------------------
 
@@ -146,7 +151,7 @@ class JobOutcome(JobLinks):
         for webhook in self.webhooks:
             if webhook.job_status == status:
                 self.log.debug("Job %s: sending %s webhook to %s", self.id, webhook.job_status, webhook.url)
-                webhook.send(self, exc_string=exc_string)  # type: ignore[arg-type]
+                webhook.send(self, exc_string=exc_string)
 
     def _handle_success(
         self,
@@ -236,10 +241,10 @@ class JobOutcome(JobLinks):
         if interval:
             moment = now() + timedelta(seconds=interval)
             self.set_status(JobStatus.SCHEDULED)  # type: ignore[attr-defined]
-            queue.schedule_job(self, moment, pipeline=pipeline)  # type: ignore[arg-type]
+            queue.schedule_job(self, moment, pipeline=pipeline)
             self.log.info("Job %s: scheduled for retry at %s, %s remaining", self.id, moment, left)
         else:
-            queue._enqueue_job(self, pipeline=pipeline, at_front=self.enqueue_at_front_on_retry)  # type: ignore[arg-type]
+            queue._enqueue_job(self, pipeline=pipeline, at_front=self.enqueue_at_front_on_retry)
             self.log.info("Job %s: enqueued for retry, %s remaining", self.id, left)
 
     @property

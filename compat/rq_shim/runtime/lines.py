@@ -1,4 +1,4 @@
-"""`Line`: the engine's queue behind one RQ queue. Entries are job ids; an entry is a task of the engine that runs the job.
+"""`Line`: the engine's queue behind one RQ queue. Entries are job ids; each is a task of the engine that runs the job.
 
 The order, the front, removal and waiting are the engine's. A line knows nothing of jobs but where the last entry of a
 job is, so that removing it needs no search.
@@ -82,7 +82,7 @@ class Line:
 
     def all(self) -> list[str]:
         """The job ids in the order in which they would be taken."""
-        return [task.args[1] for task in self.queue.pending()]
+        return [_job_of(task) for task in self.queue.pending()]
 
     def count(self) -> int:
         return self.queue.count()
@@ -102,7 +102,7 @@ class Line:
             if task.queue == self.index and task.withdraw():
                 return 1
         for task in self.queue.pending():
-            if task.args[1] == job_id and task.withdraw():
+            if _job_of(task) == job_id and task.withdraw():
                 return 1
         return 0
 
@@ -112,6 +112,10 @@ class Line:
 
     def empty(self) -> int:
         return self.queue.clear()
+
+
+def _job_of(task: Any) -> str:
+    return str(task.args[1])
 
 
 def run_entry(line: Line, job_id: str) -> None:

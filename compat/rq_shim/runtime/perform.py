@@ -189,7 +189,6 @@ class Run:
             entry.seq = store._last_seq
             # A job that was deleted while it ran is there again when it has finished, as in RQ.
             store.jobs[record.id] = record
-            record.status = _FINISHED
             record.ended_at = ended
             if record.results is None:
                 record.results = [entry]
@@ -200,6 +199,8 @@ class Run:
             if store.ending.add(record.id, at):
                 store.wake_at(int(at))
             self.line.finished().set(record.id, int(seconds) + DEFAULT_RESULT_TTL)
+            # last, because who waits looks at it without the lock and then at the rest
+            record.status = _FINISHED
             worker.done += 1
             worker.busy += (ended - started).total_seconds()
             self.record = self.job = None

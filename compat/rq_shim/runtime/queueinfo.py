@@ -8,7 +8,7 @@ from ..exceptions import NoSuchJobError
 from ..logutils import green
 from .commands import cut
 from .pipeline import later
-from .store import Store, store_of
+from .store import store_of
 
 if TYPE_CHECKING:
     from ..intermediate_queue import IntermediateQueue
@@ -28,7 +28,7 @@ class QueueInfo:
     redis_queues_keys: str
     _key: str
     _is_async: bool
-    _store: Store
+    _store: Any
 
     @classmethod
     def all(

@@ -1,7 +1,7 @@
 """`Store`: everything that one connection's name stands for: jobs, results, dependencies, queues, keys.
 
-Jobs and results are records, queues are queues of the engine; keys (registries, groups, workers, the users' own) live in
-a `Keyspace`. One re-entrant lock makes compound changes atomic; single look-ups and insertions do without it.
+Jobs and results are records, queues are queues of the engine; keys (registries, groups, workers, the users' own) live
+in a `Keyspace`. One re-entrant lock makes compound changes atomic; single look-ups and insertions do without it.
 """
 
 from __future__ import annotations

@@ -172,7 +172,7 @@ def drop_view(store: Store, key: str) -> bool:
             store.delete_job(record.id)
             if keep:
                 store.orphans[record.id] = keep
-            for home, link in zip((store.dependents, store.dependencies), links):
+            for home, link in zip((store.dependents, store.dependencies), links, strict=True):
                 if link:
                     home[record.id] = link
             return True

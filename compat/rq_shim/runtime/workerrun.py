@@ -61,8 +61,9 @@ class WorkerRun(WorkerInfo):
             return int(min(job.timeout - working_time, self.job_monitoring_interval)) + 60
         return self.job_monitoring_interval + 60
 
-    def maintain_heartbeats(self, job: Any, execution: Any) -> None:
+    def maintain_heartbeats(self, job: Any, execution: Any = None) -> None:
         """Signs of life for worker, job and run."""
+        execution = self.execution if execution is None else execution
         worker_ttl = self.job_monitoring_interval + 60
         with self._store.lock:
             known = self._client.exists(self.key)

@@ -17,18 +17,15 @@ from ..job import Job
 from ..logutils import blue, green
 from ..runtime.records import new_hex
 from ..utils import current_timestamp
-from .base import BaseWorker, WorkerStatus
+from .base import WorkerStatus
 from .worker_classes import Worker
 
 __all__ = ["AutoWorker", "originals_hold"]
 
 _numbers = iter(range(1, 1_000_000_000))
 
-WORKER_CHAIN = (
-    "perform_job", "handle_exception", "handle_job_success", "handle_job_failure", "prepare_job_execution",
-    "prepare_execution", "_finalize_success", "handle_execution_ended",
-)  # fmt: skip
-JOB_CHAIN = ("perform", "_execute", "func", "_handle_success", "cleanup", "save", "prepare_for_execution")
+WORKER_CHAIN = ("perform_job", "execute_job", "prepare_job_execution", "prepare_execution", "handle_job_success")
+JOB_CHAIN = ("perform", "_execute", "func", "_handle_success")
 
 
 class AutoWorker(Worker):
@@ -42,7 +39,7 @@ class AutoWorker(Worker):
         self.done = 0
         """Jobs that went the short way, not counted in the hash yet."""
         self.busy = 0.0
-        self._known = False
+        self._entered = False
 
     def show(self) -> None:
         """Enters it into the registry of workers, with what it has done."""
@@ -50,8 +47,8 @@ class AutoWorker(Worker):
         if autorun is not None:
             self.queues = list(autorun.kinds.values())
         with self._store.lock:
-            if not self._known:
-                self._known = True
+            if not self._entered:
+                self._entered = True
                 self.register_birth()
                 self._listen()
             done, self.done = self.done, 0
@@ -75,7 +72,7 @@ class AutoWorker(Worker):
 
     def run(self, queue: Any, job_id: str) -> None:
         """Has a job performed, through all the methods of a worker."""
-        if not self._known:
+        if not self._entered:
             self.show()
         try:
             job = queue.job_class.fetch(job_id, connection=queue.connection, serializer=queue.serializer)
@@ -104,7 +101,7 @@ class AutoWorker(Worker):
         return execution
 
 
-_worker_originals = tuple((name, getattr(BaseWorker, name)) for name in WORKER_CHAIN)
+_worker_originals = tuple((name, getattr(AutoWorker, name)) for name in WORKER_CHAIN)
 _job_originals = tuple((name, getattr(Job, name)) for name in JOB_CHAIN)
 
 
@@ -113,7 +110,7 @@ def originals_hold() -> bool:
     for name, original in _worker_originals:
         if getattr(AutoWorker, name) is not original:
             return False
-    for name, original in _job_originals:
+    for name, original in _job_originals:  # noqa: SIM110 - a generator would cost as much as the rest
         if getattr(Job, name) is not original:
             return False
     return True

@@ -1,8 +1,8 @@
 """`BaseWorker`: the loop that takes jobs and has them performed.
 
-What happens to one job is in `runtime.workerrun`, how a worker is known to others in `runtime.workerinfo`. A worker here
-is an object and not a process: `work()` runs jobs on the thread that calls it, in any thread, and leaves signal handlers
-as they were.
+What happens to one job is in `runtime.workerrun`, how a worker is known to others in `runtime.workerinfo`. A worker
+here is an object and not a process: `work()` runs jobs on the thread that calls it, whichever that is, and leaves
+signal handlers as they were.
 """
 
 from __future__ import annotations

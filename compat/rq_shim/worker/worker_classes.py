@@ -6,6 +6,7 @@ from random import shuffle
 from typing import Any
 
 from ..defaults import DEFAULT_WORKER_TTL
+from ..utils import now
 from .base import SHUTDOWN_SIGNAL, BaseWorker, WorkerStatus
 
 __all__ = ["HerokuWorker", "RandomWorker", "RoundRobinWorker", "SimpleWorker", "SpawnWorker", "Worker"]
@@ -26,8 +27,24 @@ class Worker(BaseWorker):
     def execute_job(self, job: Any, queue: Any) -> None:
         """Has one job performed."""
         execution = self.prepare_execution(job)
-        self._perform(job, queue, execution)
+        try:
+            self._perform(job, queue, execution)
+        except Exception:
+            self._horse_fell(job, queue, execution)
         self.set_state(WorkerStatus.IDLE)
+
+    def _horse_fell(self, job: Any, queue: Any, execution: Any) -> None:
+        """An overridden `perform_job` raised: in RQ its process would have ended with an error."""
+        self.log.exception("Worker %s: performing job %s raised", self.name, job.id)
+        self.executions.pop(execution.id, None)
+        record = self._store.job(job.id)
+        if record is None or record.status in ("finished", "failed", "queued", "scheduled"):
+            return
+        job.ended_at = now()
+        reason = "Work-horse terminated unexpectedly; waitpid returned 256; "
+        self.log.warning("Worker %s: job %s failed (%s)", self.name, job.id, reason)
+        self.handle_work_horse_killed(job, self._horse_pid, 256, None)
+        self._call_handler(self.handle_job_failure, job=job, queue=queue, exc_string=reason, execution=execution)
 
     def _perform(self, job: Any, queue: Any, execution: Any) -> None:
         perform = self.perform_job
@@ -46,8 +63,13 @@ class SpawnWorker(Worker):
 class SimpleWorker(BaseWorker):
     """RQ's worker without a child process."""
 
-    execute_job = Worker.execute_job
-    _perform = Worker._perform
+    _perform: Any = Worker._perform
+
+    def execute_job(self, job: Any, queue: Any) -> None:
+        """Has one job performed."""
+        execution = self.prepare_execution(job)
+        self._perform(job, queue, execution)
+        self.set_state(WorkerStatus.IDLE)
 
     def get_heartbeat_ttl(self, job: Any, working_time: float = 0.0) -> int:
         if job.timeout == -1:
