@@ -35,7 +35,7 @@ def collatz(limit):
         n = start
         steps = 0
         while n != 1:
-            if n % 2 == 0:
+            if n % 2 == 0:  # noqa: SIM108
                 n = n // 2
             else:
                 n = 3 * n + 1
@@ -233,18 +233,11 @@ class Bench:
             alone = python_speed()
             thread = threading.Thread(target=ours, args=(rounds,))
             thread.start()
-            if "safe" in calls:
-                safe = f"{seconds['ours'] / seconds['safe']:.2f} x"
-                row(
-                    f"{name}({argument}): ours / the same with overflow, depth and stop checked by hand",
-                    safe,
-                    "beside it",
-                )
             beside = python_speed()
             assert thread.is_alive() or self.size > 1, "the native call was over too soon"
             thread.join()
             kept.append(beside / alone)
-        # What the machine itself takes from the Python thread when its other core is busy: a process instead of a thread.
+        # What the machine itself takes from a Python thread when its other core is busy: beside a process.
         ceiling = []
         for _ in range(self.rounds):
             alone = python_speed()

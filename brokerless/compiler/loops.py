@@ -15,8 +15,9 @@ from .types import FLOAT, INT
 from .values import SeqVal, Val, as_int
 
 if TYPE_CHECKING:
-    from .emit import Env, FunctionEmitter
+    from .emit import FunctionEmitter
     from .expressions import Expressions
+    from .variables import Env
 
 _STRIDE = 1024
 

@@ -1,4 +1,4 @@
-"""A builder and a TaskCompiler of their own cache folder for the compiler's tests; all are skipped without a compiler."""
+"""A builder and a TaskCompiler with a cache folder of their own; without a compiler these tests are skipped."""
 
 from __future__ import annotations
 

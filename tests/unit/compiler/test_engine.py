@@ -10,7 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from brokerless import BackgroundTasks, TaskCancelledError, TaskExecutionError, TaskPriority, TaskStatus, TimeLimitExceeded
+from brokerless import (
+    BackgroundTasks,
+    TaskCancelledError,
+    TaskExecutionError,
+    TaskPriority,
+    TaskStatus,
+    TimeLimitExceeded,
+)
 from brokerless.cli import main
 from brokerless.compiler import CompilationError, TaskCompiler
 
