@@ -53,20 +53,21 @@ class Builder:
     def key(self, text: str, toolchain: Toolchain) -> str:
         return key_of(text, toolchain.identity, " ".join(toolchain.flags), FORMAT, sys.platform, platform.machine())
 
-    def object_for(self, text: str) -> tuple[Path, bool]:
+    def object_for(self, text: str, toolchain: Toolchain | None = None) -> tuple[Path, bool]:
         """The file for a C text, and whether it was in the cache."""
-        toolchain = self.toolchain()
+        toolchain = toolchain or self.toolchain()
         return self.cache.get_or_build(self.key(text, toolchain), lambda path: toolchain.compile(text, path))
 
     def library(self, text: str) -> tuple[Library, bool]:
         from .loader import Library  # not before: it needs cffi
 
-        key = self.key(text, self.toolchain())
+        toolchain = self.toolchain()
+        key = self.key(text, toolchain)
         with self._lock:
             found = self._loaded.get(key)
         if found is not None:
             return found, True
-        path, cached = self.object_for(text)
+        path, cached = self.object_for(text, toolchain)
         try:
             library = Library(path)
         except BuildError:
@@ -74,7 +75,7 @@ class Builder:
                 raise
             # Sound by its digest and still not loadable: made elsewhere. Once more from the text.
             path.unlink(missing_ok=True)
-            path, cached = self.object_for(text)
+            path, cached = self.object_for(text, toolchain)
             library = Library(path)
         with self._lock:
             return self._loaded.setdefault(key, library), cached

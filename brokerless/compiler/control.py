@@ -5,7 +5,7 @@ comes back to Python, where a pending asynchronous exception is raised; when the
 interrupt that comes too late for its task costs time and changes nothing.
 
 On the main thread compiled code also lets Python's signal handlers run (Ctrl-C): a ticker sets the word every 50 ms
-while native calls are seen there, and sleeps otherwise.
+while native calls are seen there, more rarely otherwise, and ends after ten seconds without any.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ import cffi  # type: ignore[import-untyped,unused-ignore]
 
 RUN, STOP, YIELD = 0, 1, 2
 _TICK = 0.05
-_PARKED = 1.0
+_LONGEST_TICK = 0.4
+_IDLE = 10.0
 
 ffi: Any = cffi.FFI()
 ffi.cdef(
@@ -63,6 +64,8 @@ class Watcher:
         self._numbers = itertools.count()
         self._main: Control | None = None
         self._ticking = False
+        self._pause = _TICK
+        self._read_at = 0.0
         self._thread: threading.Thread | None = None
 
     def add(self, control: Control) -> None:
@@ -111,8 +114,13 @@ class Watcher:
     def resume_ticking(self) -> None:
         with self._wake:
             self._ticking = True
+            self._pause, self._read_at = _TICK, time.monotonic()
             self._start()
             self._wake.notify()
+
+    @property
+    def ticking(self) -> bool:
+        return self._ticking and self._thread is not None and self._thread.is_alive()
 
     def _start(self) -> None:
         # Asked of the thread itself: Ctrl-C may have come between making it and starting it.
@@ -122,30 +130,29 @@ class Watcher:
 
     def _run(self) -> None:
         with self._wake:
-            # Idle, it stays for a while: a thread started within a native call would hold that call up.
-            last = time.monotonic()
             while True:
                 now = time.monotonic()
-                if self._deadlines or self._ticking:
-                    last = now
-                elif now - last >= _PARKED:
-                    break
                 while self._deadlines and self._deadlines[0][0] <= now:
                     _, _, control, error = heapq.heappop(self._deadlines)
                     control.error = error
                     control.record.word = STOP
-                pause = self._deadlines[0][0] - now if self._deadlines else _PARKED
                 if self._ticking:
-                    self._tick()
-                    pause = min(pause, _TICK)
-                self._wake.wait(pause)
+                    self._tick(now)
+                if not self._deadlines and not self._ticking:
+                    break
+                pause = self._deadlines[0][0] - now if self._deadlines else _LONGEST_TICK
+                self._wake.wait(min(pause, self._pause) if self._ticking else pause)
             self._thread = None
 
-    def _tick(self) -> None:
-        """Asks the main thread to look for signals. An unread request means that no compiled code runs there."""
+    def _tick(self, now: float) -> None:
+        """Asks the main thread to look for signals. An unread request means that no compiled code runs there: then the
+        ticks become rare, and end; the request that stays starts them again."""
         if self._main is None or self._main.record.word == YIELD:
-            self._ticking = False
-        elif self._main.record.word == RUN:
+            self._pause = min(2 * self._pause, _LONGEST_TICK)
+            self._ticking = self._main is not None and now - self._read_at < _IDLE
+            return
+        self._pause, self._read_at = _TICK, now
+        if self._main.record.word == RUN:
             self._main.record.word = YIELD
 
 
@@ -154,7 +161,8 @@ watcher: Watcher
 
 def _on_yield() -> None:
     """On the main thread, inside a native call: the interpreter runs pending signal handlers while it runs this."""
-    watcher.resume_ticking()
+    if not watcher.ticking:  # waking the ticker would make it compete for the GIL with the end of the call
+        watcher.resume_ticking()
 
 
 def _on_error(kind: object, error: BaseException, trace: object) -> None:

@@ -7,6 +7,7 @@ Functions of libm are reached only through ``brl_math``, filled in by the loader
 
 from __future__ import annotations
 
+import functools
 import sys
 
 # Order matters: the loader fills the table in this order. All take one double.
@@ -30,7 +31,7 @@ CORE = r"""
 #pragma GCC diagnostic ignored "-Wtype-limits"
 #ifndef __clang__
 /* Splitting paths would bring back the jumps that short conditionals are written to avoid. */
-#pragma GCC optimize ("no-split-paths")
+#pragma GCC optimize ("no-split-paths", "unroll-loops")
 #pragma GCC diagnostic ignored "-Wpragmas"
 #pragma GCC diagnostic ignored "-Winfinite-recursion"
 #pragma GCC diagnostic ignored "-Wbool-compare"
@@ -393,6 +394,7 @@ BRL_INLINE double brl_total_end(const brl_total *s) { return s->hi; }
 """
 
 
+@functools.lru_cache(maxsize=1)
 def header() -> str:
     """The text before the generated functions, for the Python that runs."""
     compensated = int(sys.version_info >= (3, 12))

@@ -14,14 +14,13 @@ from .errors import Refused
 from .expressions import Expressions
 from .loops import Loops
 from .source import Source
-from .types import FLOAT, INT, NONE, NUMBER, UNBOUND, Seq, Signature, Type, is_single, type_name
-from .values import SeqVal, TupleVal, Val, ctype, held_as
+from .types import NONE, NUMBER, Seq, Signature, is_single, type_name
+from .values import TupleVal, Val, ctype, held_as
+from .variables import Env, Variables, declaration
 
 if TYPE_CHECKING:
     from .names import Scope
     from .program import Program
-
-Env = dict[str, Type]
 
 
 class Loop:
@@ -33,7 +32,7 @@ class Loop:
         self.continues: list[Env] = []
 
 
-class FunctionEmitter:
+class FunctionEmitter(Variables):
     """Emits one instance. ``emit`` may be called again until nothing it learns changes."""
 
     def __init__(self, program: Program, source: Source, scope: Scope, signature: Signature, cname: str) -> None:
@@ -47,8 +46,7 @@ class FunctionEmitter:
         self.changed = False
         self.text = ""
         self.recursive = False
-        self._tagged: set[str] = set()
-        self._flagged: set[str] = set()
+        Variables.__init__(self)
         self._expressions = Expressions(self)
         self._loops = Loops(self, self._expressions)
         self._reset()
@@ -96,9 +94,7 @@ class FunctionEmitter:
                 params.append(f"{ctype(kind)} p_{self._id(name)} BRL_UNUSED")
         # Walks of a loop body that were taken back may have asked for functions that nothing calls in the end.
         self.header = f"BRL_HELPER {self.return_ctype()} {self.cname}({', '.join(params)})"
-        declared = [f"    {_declaration(name)}" for name in sorted(self._used)] + [
-            f"    {temp}" for temp in self._temps
-        ]
+        declared = [f"    {declaration(name)}" for name in sorted(self._used)] + [f"    {temp}" for temp in self._temps]
         guard = ["    BRL_WORD(c);", "    BRL_POLL(c);"]
         if self.recursive:
             guard.append("    BRL_CHECK(d <= 0);")
@@ -331,96 +327,6 @@ class FunctionEmitter:
             self.write(f"{result}.v[{index}] = {held_as(item, NUMBER)};")
         self.write(f"return {result};")
 
-    # -- variables
-
-    def env_type(self, name: str) -> Type:
-        assert self.env is not None
-        return self.env.get(name, UNBOUND)
-
-    def sequence(self, node: ast.expr) -> SeqVal | None:
-        if isinstance(node, ast.Name) and self.env is not None:
-            kind = self.env.get(node.id)
-            if isinstance(kind, Seq):
-                return SeqVal(f"v_{self._id(node.id)}", kind)
-        return None
-
-    def read(self, name: str, mask: int, check: bool = False) -> Val:
-        """The value of a variable whose types here are ``mask``."""
-        if is_single(mask):
-            text = self._slot(name, mask)
-            if check:
-                bail = "(double)brl_bail_i(c)" if mask == FLOAT else "brl_bail_i(c)"
-                text = f"({self._flag(name)} ? {text} : {bail})"
-            return Val(text, mask)
-        self._need_tag(name)
-        fields = ", ".join((self._tag(name), self._slot(name, INT), self._slot(name, FLOAT)))
-        text = f"brl_tagged({fields})"
-        return Val(f"({self._flag(name)} ? {text} : brl_ni(brl_bail_i(c)))" if check else text, mask)
-
-    def store(self, name: str, value: Val) -> None:
-        assert self.env is not None
-        if is_single(value.mask):
-            self.write(f"{self._slot(name, value.mask)} = {value.c};")
-            if name in self._tagged:
-                self.write(f"{self._tag(name)} = {value.mask};")
-        else:
-            self._need_tag(name)
-            temp = self.temp("brl_n")
-            self.write(f"{temp} = {value.c};")
-            slots = (self._tag(name), "t"), (self._slot(name, INT), "i"), (self._slot(name, FLOAT), "f")
-            self.write(" ".join(f"{slot} = {temp}.{part};" for slot, part in slots))
-        if name in self._flagged:
-            self.write(f"{self._flag(name)} = 1;")
-        self.env[name] = value.mask
-
-    def need_flag(self, name: str) -> None:
-        if name not in self._flagged:
-            self._flagged.add(name)
-            self.changed = True
-
-    def _need_tag(self, name: str) -> None:
-        if name not in self._tagged:
-            self._tagged.add(name)
-            self.changed = True
-
-    def _id(self, name: str) -> str:
-        return name if name.isascii() else f"u{sorted(self.source.locals).index(name)}"
-
-    def _slot(self, name: str, mask: int) -> str:
-        slot = f"v_{self._id(name)}" + ("__f" if mask == FLOAT else "")
-        self._used.add(slot)
-        return slot
-
-    def _tag(self, name: str) -> str:
-        slot = f"v_{self._id(name)}__t"
-        self._used.add(slot)
-        return slot
-
-    def _flag(self, name: str) -> str:
-        slot = f"v_{self._id(name)}__set"
-        self._used.add(slot)
-        return slot
-
-    def join(self, envs: list[Env | None]) -> Env | None:
-        """The types after several paths meet; None when no path gets here."""
-        live = [env for env in envs if env is not None]
-        if not live:
-            return None
-        joined: Env = {}
-        for name in {name for env in live for name in env}:
-            kinds = [env.get(name, UNBOUND) for env in live]
-            if any(isinstance(kind, Seq) for kind in kinds):
-                joined[name] = kinds[0]
-                continue
-            mask = 0
-            for kind in kinds:
-                assert isinstance(kind, int)
-                mask |= kind
-            if not is_single(mask & NUMBER) and mask & NUMBER:
-                self._need_tag(name)
-            joined[name] = mask
-        return joined
-
     # -- text
 
     def write(self, text: str) -> None:
@@ -450,11 +356,3 @@ class FunctionEmitter:
     def describe(self) -> str:
         kinds = ", ".join(type_name(kind) for kind in self.signature)
         return f"{self.source.func.__qualname__}({kinds})"
-
-
-def _declaration(slot: str) -> str:
-    if slot.endswith("__f"):
-        return f"double {slot} BRL_UNUSED = 0.0;"
-    if slot.endswith(("__t", "__set")):
-        return f"i32 {slot} BRL_UNUSED = 0;"
-    return f"i64 {slot} BRL_UNUSED = 0;"

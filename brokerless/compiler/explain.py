@@ -14,8 +14,7 @@ from .cache import Cache
 from .errors import BuildError, Refused, Verdict
 from .program import Program, describe_entry
 from .source import Source, read, unwrap
-from .tier import annotated
-from .types import INT, LIST_INT, Signature, Type, signature_name
+from .types import INT, LIST_INT, Signature, Type, of_annotations, signature_name
 
 
 def explain(func: object, signatures: Iterable[Signature] | None = None, *, runtime: bool = False) -> str:
@@ -28,7 +27,7 @@ def explain(func: object, signatures: Iterable[Signature] | None = None, *, runt
         parts += _refused(plain, verdict)
         return "\n".join(parts) + "\n"
     if signatures is None:
-        promised = annotated(plain)
+        promised = of_annotations(plain)
         signatures = [promised or guess(plain)]
         parts.append("argument types: " + ("from the annotations" if promised else "guessed from how they are used"))
     for signature in signatures:

@@ -15,8 +15,9 @@ from .types import FLOAT, INT
 from .values import SeqVal, Val, as_int
 
 if TYPE_CHECKING:
-    from .emit import Env, FunctionEmitter
+    from .emit import FunctionEmitter
     from .expressions import Expressions
+    from .variables import Env
 
 _STRIDE = 1024
 
@@ -27,6 +28,7 @@ class Loops:
     def __init__(self, owner: FunctionEmitter, expressions: Expressions) -> None:
         self._owner = owner
         self._expressions = expressions
+        self._stable: dict[int, Env] = {}
 
     def while_loop(self, node: ast.While) -> None:
         owner = self._owner
@@ -193,7 +195,8 @@ class Loops:
         owner = self._owner
         assert owner.env is not None
         number = owner.label()
-        entry: Env = dict(owner.env)
+        # Types only grow from walk to walk, so what was stable at this loop before is where this walk can start.
+        entry: Env = dict(owner.join([owner.env, self._stable.get(id(node), owner.env)]) or {})
         outer, mark = owner.loop, owner.mark()
         while True:
             owner.rewind(mark)
@@ -208,6 +211,7 @@ class Loops:
             if joined == entry:
                 break
             entry = joined
+        self._stable[id(node)] = entry
         owner.loop = outer
         # Where the condition is false nothing of the body has been assigned in this turn.
         owner.env = dict(after_head) if ends else None

@@ -135,7 +135,6 @@ def _recompile(node: ast.FunctionDef, code: CodeType, imported: list[str]) -> Co
     tree = ast.parse(imports + owner)
     assert isinstance(tree.body[-1], ast.FunctionDef)
     tree.body[-1].body.append(bare)
-    ast.fix_missing_locations(tree)
     try:
         module = compile(tree, code.co_filename, "exec", flags=code.co_flags & _FUTURES, dont_inherit=True)
     except (SyntaxError, ValueError):
@@ -152,7 +151,7 @@ def _without_defaults(args: ast.arguments) -> ast.arguments:
     def plain(arg: ast.arg) -> ast.arg:
         return ast.copy_location(ast.arg(arg=arg.arg, annotation=None), arg)
 
-    none: ast.expr = ast.Constant(value=None)
+    none: ast.expr = ast.Constant(value=None, lineno=1, col_offset=0, end_lineno=1, end_col_offset=0)
     return ast.arguments(
         posonlyargs=[plain(arg) for arg in args.posonlyargs],
         args=[plain(arg) for arg in args.args],

@@ -11,7 +11,6 @@ import os
 import queue
 import threading
 import time
-import typing
 import weakref
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -25,8 +24,7 @@ from .build import Builder, refusal
 from .cache import Cache
 from .errors import BuildError, CompilationError, Refused, Verdict
 from .function import CompiledFunction, frame_hooks
-from .info import CompilationInfo
-from .program import describe_entry
+from .info import CompilationInfo, info_of, speedup_of
 from .source import unwrap
 from .toolchain import Toolchain
 from .types import Signature, signature_name
@@ -133,7 +131,7 @@ class TaskCompiler:
         if missing is not None:
             self._refuse(plain, Verdict(False, missing), function.mode)
             return
-        signature = annotated(plain)
+        signature = types.of_annotations(plain)
         if signature is not None and signature not in function.variants and signature not in function.refused:
             self.request(function, signature)
             if function.mode == "require" and signature in function.refused:
@@ -319,14 +317,14 @@ class TaskCompiler:
             if verdict.can_compile and missing is not None:
                 verdict = Verdict(False, missing)
             return CompilationInfo(name, verdict.can_compile, verdict.reason, verdict.line)
-        return _info(name, function, self.builder.missing())
+        return info_of(name, function, self.builder.missing())
 
     def stats(self) -> dict[str, float | int | None]:
         """Counts over every function that this compiler was given."""
         functions = list(self._functions.values())
         compiled = [function for function in functions if function.all_variants()]
         tried = len(self._verdicts) + sum(1 for function in functions if function.variants or function.refused)
-        ratios = [ratio for ratio in map(_speedup, compiled) if ratio is not None]
+        ratios = [ratio for ratio in map(speedup_of, compiled) if ratio is not None]
         variants = [variant for function in functions for variant in function.all_variants()]
         return {
             "functions_compiled": len(compiled),
@@ -338,52 +336,6 @@ class TaskCompiler:
             "cache_hits": self.builder.cache.hits,
             "cache_misses": self.builder.cache.misses,
         }
-
-
-def annotated(func: FunctionType) -> Signature | None:
-    """The signature that the annotations promise, when they name a known type for every parameter."""
-    try:
-        hints = typing.get_type_hints(func)
-    except Exception:
-        # Annotations are arbitrary code or names that are not there yet: then the first call decides.
-        return None
-    code = func.__code__
-    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-    kinds = [types.of_annotation(hints.get(name)) for name in names]
-    return None if None in kinds else tuple(kind for kind in kinds if kind is not None)
-
-
-def _speedup(function: CompiledFunction) -> float | None:
-    slow, fast = function.python_seconds, function.native_seconds
-    if not slow or not fast:
-        return None
-    middle = sorted(fast)[len(fast) // 2]
-    return sorted(slow)[len(slow) // 2] / middle if middle > 0 else None
-
-
-def _info(name: str, function: CompiledFunction, missing: str | None) -> CompilationInfo:
-    variants = function.all_variants()
-    verdict = function.verdict
-    if verdict.can_compile and missing is not None and not variants:
-        verdict = Verdict(False, missing)
-    last = variants[-1] if variants else None
-    return CompilationInfo(
-        name=name,
-        can_compile=verdict.can_compile,
-        reason=verdict.reason,
-        line=verdict.line,
-        signatures=[describe_entry(variant.entry) for variant in variants],
-        refused_signatures={signature_name(key): reason for key, reason in function.refused.items()},
-        compilation_time_ms=last.milliseconds if last else None,
-        estimated_speedup=_speedup(function),
-        cache=None if last is None else ("hit" if last.cached else "miss"),
-        memory_usage=sum({id(one.library): one.library.size for one in variants}.values()),
-        c_source=last.text if last else None,
-        native_calls=sum(one.native_calls for one in variants),
-        redone_calls=sum(one.redone_calls for one in variants),
-        invalidations=function.invalidations,
-        pending=bool(function.pending),
-    )
 
 
 _compilers: weakref.WeakSet[TaskCompiler] = weakref.WeakSet()

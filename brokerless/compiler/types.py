@@ -11,6 +11,7 @@ import sys
 import typing
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import FunctionType
 from typing import Any, TypeAlias
 
 BOOL, INT, FLOAT, NONE, UNBOUND = 1, 2, 4, 8, 16
@@ -137,3 +138,16 @@ def of_annotation(annotation: object) -> Type | None:
     if origin is tuple and args and all(arg in (args[0], Ellipsis) for arg in args):
         return _BOXED.get((tuple, args[0]))
     return None
+
+
+def of_annotations(func: FunctionType) -> Signature | None:
+    """The signature that the annotations promise, when they name a known type for every parameter."""
+    try:
+        hints = typing.get_type_hints(func)
+    except Exception:
+        # Annotations are arbitrary code or names that are not there yet: then the first call decides.
+        return None
+    code = func.__code__
+    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    kinds = [of_annotation(hints.get(name)) for name in names]
+    return None if None in kinds else tuple(kind for kind in kinds if kind is not None)

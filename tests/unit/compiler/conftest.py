@@ -1,4 +1,4 @@
-"""A builder and a TaskCompiler of their own cache folder for the compiler's tests; all are skipped without a compiler."""
+"""A builder and a TaskCompiler with a cache folder of their own; without a compiler these tests are skipped."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ if find() is None:
     pytest.skip("no C compiler", allow_module_level=True)
 
 
-@pytest.fixture(autouse=True)
-def _watcher_ends_soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(control, "_PARKED", 0.02)
+@pytest.fixture(autouse=True, scope="session")
+def _watcher_ends_soon() -> None:
+    """Its thread would outlive the tests otherwise, and they are checked for threads that they leave behind."""
+    control._IDLE = 0.05
 
 
 @pytest.fixture(scope="session")

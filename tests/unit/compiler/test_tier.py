@@ -71,7 +71,7 @@ def test_true_warns_once_with_line_and_reason(compiler: TaskCompiler, caplog: py
 
 
 def test_require_raises(compiler: TaskCompiler) -> None:
-    with pytest.raises(CompilationError, match="build_report cannot be compiled: line .*: it builds a dict"):
+    with pytest.raises(CompilationError, match=r"build_report cannot be compiled: line .*: it builds a dict"):
         compiler.compile(samples.build_report, "require")
     total = compiled(compiler, samples.total_of, "require")
     assert total([1, 2]) == 3
