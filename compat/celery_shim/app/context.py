@@ -31,6 +31,7 @@ class _Repr:
         value = request[self.of]
         return saferepr(tuple(value) if self.of == "args" else value, 1024)
 
+
 #: Headers that RabbitMQ adds to dead letters; sending them again would make it count wrongly.
 X_DEATH_HEADERS = frozenset(
     {

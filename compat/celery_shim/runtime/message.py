@@ -24,12 +24,40 @@ def _own_origin() -> str:
 
 
 #: A call without options; copied, because that is cheaper than building it.
-_PLAIN_FIELDS: dict[str, Any] = dict.fromkeys((
-    "lang", "task", "id", "shadow", "eta", "expires", "group", "group_index", "retries", "timelimit", "root_id",
-    "parent_id", "origin", "ignore_result", "replaced_task_nesting", "stamped_headers", "stamps", "reply_to",
-    "hostname", "correlation_id", "is_eager", "args", "kwargs", "called_directly", "callbacks", "errbacks", "chain",
-    "chord", "delivery_info", "properties",
-))
+_PLAIN_FIELDS: dict[str, Any] = dict.fromkeys(
+    (
+        "lang",
+        "task",
+        "id",
+        "shadow",
+        "eta",
+        "expires",
+        "group",
+        "group_index",
+        "retries",
+        "timelimit",
+        "root_id",
+        "parent_id",
+        "origin",
+        "ignore_result",
+        "replaced_task_nesting",
+        "stamped_headers",
+        "stamps",
+        "reply_to",
+        "hostname",
+        "correlation_id",
+        "is_eager",
+        "args",
+        "kwargs",
+        "called_directly",
+        "callbacks",
+        "errbacks",
+        "chain",
+        "chord",
+        "delivery_info",
+        "properties",
+    )
+)
 _PLAIN_FIELDS.update(lang="py", retries=0, replaced_task_nesting=0, reply_to="", is_eager=False, called_directly=False)
 
 

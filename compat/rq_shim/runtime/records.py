@@ -35,7 +35,7 @@ _NO_KWARGS: dict[str, Any] = {}
 
 def is_plain(values: Any) -> bool:
     """Whether all of them are plain."""
-    for value in values:  # noqa: SIM110 - a generator would cost as much as the rest
+    for value in values:
         if type(value) not in PLAIN:
             return False
     return True

@@ -110,7 +110,7 @@ def originals_hold() -> bool:
     for name, original in _worker_originals:
         if getattr(AutoWorker, name) is not original:
             return False
-    for name, original in _job_originals:  # noqa: SIM110 - a generator would cost as much as the rest
+    for name, original in _job_originals:
         if getattr(Job, name) is not original:
             return False
     return True

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-
 from brokerless.compat.rq_shim import Queue, SimpleWorker
 from brokerless.compat.rq_shim.runtime.joboutcome import JobFailed
+
 from brokerless.errors import QueueFull
 from tests.unit.rig import SOON
 
