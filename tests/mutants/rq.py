@@ -129,7 +129,7 @@ MUTANTS = (
     _mutant(
         "dependents-of-a-failure-are-forgotten",
         "runtime/workerrun.py",
-        "        if not retry:\n            self._enqueue_dependents_safely(queue, job)\n        self._release_slot_safely(job)\n\n    def _enqueue_dependents_safely",
+        "        if not retry:\n            self._enqueue_dependents_safely(queue, job)\n        self._release_slot_safely(job)\n\n    def _enqueue_dependents_safely",  # noqa: E501
         "        self._release_slot_safely(job)\n\n    def _enqueue_dependents_safely",
         "test_dependencies.py::test_allow_failure",
     ),

@@ -13,8 +13,10 @@ import importlib.util
 import tempfile
 from pathlib import Path
 
-from .celery import MUTANTS
+from . import celery, rq
 from .mutation import Mutant, StaleMutant, folder_with, run_tests
+
+MUTANTS = [*celery.MUTANTS, *rq.MUTANTS]
 
 
 def find_package() -> Path:

@@ -270,8 +270,13 @@ def _censor(key: Any, value: Any, mask: str = "*" * 8) -> Any:
         return mask
     if key.lower() in ("broker_url", "broker_read_url", "broker_write_url"):
         from kombu import Connection
+        from kombu.utils.url import maybe_sanitize_url
 
-        return Connection(value).as_uri(mask=mask)
+        try:
+            return Connection(value).as_uri(mask=mask)
+        except (ImportError, AttributeError):
+            # The transport's client library is not installed, which a broker that nobody contacts does not ask for.
+            return maybe_sanitize_url(value, mask=mask)
     return sanitize_url(value, mask=mask) if "backend" in key.lower() else value
 
 
