@@ -28,10 +28,11 @@ SHIM, PREFORK, THREADS, MEMORY, HUEY, POTATOQ = (
     "huey, memory",
     "potatoq, SQLite",
 )
+# Celery's memory broker looks for work once a second or so: a handful of tasks takes long enough.
 COUNTS = {
-    "submit": {SHIM: 50_000, PREFORK: 2000, THREADS: 2000, MEMORY: 1000, HUEY: 5000, POTATOQ: 300},
-    "whole": {SHIM: 50_000, PREFORK: 1500, THREADS: 1500, MEMORY: 500, HUEY: 5000, POTATOQ: 300},
-    "trips": {SHIM: 2000, PREFORK: 200, THREADS: 200, MEMORY: 8, HUEY: 100, POTATOQ: 30},
+    "submit": {SHIM: 50_000, PREFORK: 2000, THREADS: 2000, MEMORY: 60, HUEY: 5000, POTATOQ: 300},
+    "whole": {SHIM: 50_000, PREFORK: 1500, THREADS: 1500, MEMORY: 40, HUEY: 5000, POTATOQ: 300},
+    "trips": {SHIM: 2000, PREFORK: 200, THREADS: 200, MEMORY: 5, HUEY: 100, POTATOQ: 30},
     "keep": {SHIM: 100_000, HUEY: 20_000},
 }
 Figures = dict[str, list[float]]
@@ -91,7 +92,8 @@ def rounds(sides: list[Side], what: str, runs: int, scale: float) -> dict[str, l
     """The measure on every side in turn, `runs` times."""
     counts = COUNTS[what]
     found: dict[str, list[object]] = {side.name: [] for side in sides if side.name in counts}
-    for _ in range(runs):
+    for number in range(runs):
+        print(f"{what}: round {number + 1} of {runs}", file=sys.stderr, flush=True)
         for side in sides:
             if side.name in counts:
                 found[side.name].append(side.measure(what, max(int(counts[side.name] * scale), 4)))

@@ -240,7 +240,9 @@ class Broker:
                 _engine = None
 
     def forget(self, app: Any) -> None:
-        """An app was closed: what it sent and nobody took is dropped."""
+        """An app was closed: its default worker stops, and what it sent and nobody took is dropped."""
+        for worker in [worker for worker in self.workers if worker.autostarted and worker.app is app]:
+            worker.stop()
         with _lock:
             self.senders.discard(app)
             for waiting in self.backlog.values():

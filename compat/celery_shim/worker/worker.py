@@ -14,6 +14,7 @@ import weakref
 from collections import Counter
 from typing import Any
 
+from ....pools import pool_of_this_thread
 from .. import _state, signals
 from ..app.trace import setup_worker_optimizations
 from ..exceptions import ImproperlyConfigured
@@ -288,6 +289,9 @@ class WorkController:
             pool, self.pool = self.pool, None
         self.stop_steps()
         pool.subscribe([])
+        if pool_of_this_thread() is pool:
+            pool.stop(wait=False)  # a task closes its own app: its thread leaves after it
+            return
         self.lingering = not pool.stop(wait=True, timeout=self.options.get("shutdown_timeout", 10.0))
         pool.engine.remove_pool(pool.name)
         broker_of(self.app).detach(self)
