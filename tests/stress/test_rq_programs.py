@@ -6,9 +6,9 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+from brokerless.compat.rq_shim.runtime import engines
 
 from brokerless import Engine
-from brokerless.compat.rq_shim.runtime import engines
 
 from .rq_programs import Program
 

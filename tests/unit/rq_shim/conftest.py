@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-
-from brokerless import Engine
 from brokerless.compat.rq_shim.connections import Redis
 from brokerless.compat.rq_shim.runtime import engines
+
+from brokerless import Engine
 from tests.unit.rig import SOON
 
 _databases = itertools.count(1000)

@@ -8,11 +8,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-
 from brokerless.compat.rq_shim import Queue, Repeat, Retry, SimpleWorker, Worker
 from brokerless.compat.rq_shim.command import send_stop_job_command
 from brokerless.compat.rq_shim.suspension import resume, suspend
 from brokerless.compat.rq_shim.timeouts import JobTimeoutException
+
 from tests.unit.rig import SOON
 
 from . import acts

@@ -1,4 +1,4 @@
-"""What the shim has and RQ has not: priorities in a queue, waiting, awaiting, back-pressure; parents' results by RQ's API."""
+"""What the shim has and RQ has not: priorities, waiting, awaiting, back-pressure. Parents' results by RQ's API."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-
 from brokerless.compat.rq_shim import Queue, SimpleWorker
 from brokerless.compat.rq_shim.runtime.joboutcome import JobFailed
+
 from brokerless.errors import QueueFull
 from tests.unit.rig import SOON
 
