@@ -271,7 +271,13 @@ def parse_timeout(timeout: Any) -> int | None:
 
 def get_version(connection: Any) -> tuple[int, int, int]:
     """The version of the server that is stood in for, for programs that ask."""
-    return (7, 0, 0)
+    from .connections import Redis
+
+    if not isinstance(connection, Redis):
+        return (7, 0, 0)
+    parts = [int(part) for part in str(connection.info("server")["redis_version"]).split(".")[:3]]
+    major, minor, patch = (*parts, 0, 0)[:3]
+    return major, minor, patch
 
 
 def ceildiv(a: int, b: int) -> int:

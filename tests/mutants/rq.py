@@ -72,7 +72,8 @@ MUTANTS = (
     _mutant(
         "allowed-failures-are-not-allowed",
         "runtime/joblinks.py",
-        "        good = {JobStatus.FINISHED, JobStatus.FAILED} if self.allow_dependency_failures else {JobStatus.FINISHED}",
+        "        good = {JobStatus.FINISHED, JobStatus.FAILED} if self.allow_dependency_failures else "
+        "{JobStatus.FINISHED}",
         "        good = {JobStatus.FINISHED}",
         "test_dependencies.py::test_allow_failure_of_one_holds_for_all",
     ),
@@ -129,7 +130,8 @@ MUTANTS = (
     _mutant(
         "dependents-of-a-failure-are-forgotten",
         "runtime/workerrun.py",
-        "        if not retry:\n            self._enqueue_dependents_safely(queue, job)\n        self._release_slot_safely(job)\n\n    def _enqueue_dependents_safely",  # noqa: E501
+        "        if not retry:\n            self._enqueue_dependents_safely(queue, job)\n"
+        "        self._release_slot_safely(job)\n\n    def _enqueue_dependents_safely",
         "        self._release_slot_safely(job)\n\n    def _enqueue_dependents_safely",
         "test_dependencies.py::test_allow_failure",
     ),

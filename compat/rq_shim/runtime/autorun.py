@@ -110,6 +110,16 @@ class Autorun:
         self.pool.subscribe([one.queue for one in self.lines])
         self.look_at_schedule()
 
+    def reset_after_fork(self) -> None:
+        """In a forked child: what the parent runs and has scheduled is the parent's."""
+        self.runs = []
+        self.moments = {}
+        self._timer = None
+        self._timer_at = float("inf")
+        self._resume = None
+        for line in self.lines:
+            self.store.space.scored(f"{RQ_KEY_PREFIX}:scheduled:{line.name}").clear()
+
     def stop(self) -> None:
         """Takes no more; the threads stay for who comes next."""
         for line in self.lines:

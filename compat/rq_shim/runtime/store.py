@@ -319,7 +319,10 @@ def _after_fork() -> None:
     for store in _stores.values():
         store.lock = threading.RLock()
         store.waiters.clear()
+        store.workers.clear()
         store._timer_at = None
+        if store.autorun is not None:
+            store.autorun.reset_after_fork()
 
 
 if hasattr(os, "register_at_fork"):

@@ -1,4 +1,4 @@
-"""What the shim has and RQ has not: priorities in a queue, waiting, awaiting, back-pressure; parents' results by RQ's API."""
+"""What the shim has and RQ has not: priorities, waiting, awaiting, back-pressure. Parents' results by RQ's API."""
 
 from __future__ import annotations
 
