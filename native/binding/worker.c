@@ -7,7 +7,7 @@
  * waiting thread's request. (Letting go and taking back would not do: the thread that lets go usually gets
  * the GIL again, and the waiter's clock starts anew each time.)
  * An interrupt (asynchronous exception) can be set only while bl_worker_peek() holds the attempt open, and
- * is cleared here, in C, before anything else runs: it never reaches another task.
+ * is taken here before anything else runs: it never reaches another task.
  * Retries, limits, callbacks are decided elsewhere (finish.c, Python).
  */
 #include "binding.h"
@@ -61,6 +61,16 @@ static void observe_start(TaskObject *task, QueueHooks *hooks) {
     Py_XDECREF(result);
 }
 
+/* Raise what may be pending, here, and drop it. Setting the pending exception to NULL instead would leave the
+ * interpreter looking for it for ever (up to 3.12: the request is only withdrawn when one is found), which makes
+ * it slow, and hang as soon as a debugger or coverage traces. */
+static void take_interrupt(void) {
+    PyObject *nothing = PyObject_CallNoArgs(bl_noop);
+    if (nothing == NULL)
+        PyErr_Clear();
+    Py_XDECREF(nothing);
+}
+
 int64_t bl_run(EngineObject *engine, bl_worker *worker, TaskObject *task, uint32_t attempt) {
     bl_core *core = engine->core;
     TaskObject *outer = current_task;
@@ -72,7 +82,7 @@ int64_t bl_run(EngineObject *engine, bl_worker *worker, TaskObject *task, uint32
     PyObject *error = result == NULL ? bl_fetch_exception() : NULL;
     int64_t now = bl_core_now(core);
     if (bl_worker_end(core, worker, now))
-        (void)PyThreadState_SetAsyncExc(PyThread_get_thread_ident(), NULL);
+        take_interrupt();
     if (error != NULL)
         (void)bl_attempt_failed(task, worker, attempt, error, now);
     else if (result != bl_deferred)

@@ -90,8 +90,8 @@ int bl_ring_push(bl_ring *ring, void *item) {
         cell *place = &ring->cells[at & ring->mask];
         /* Partner: the release store in bl_ring_pop; the popper is done with the cell. */
         uint64_t number = bl_load_acquire(&place->number);
-        int64_t lead = (int64_t)(number - at);
-        if (lead == 0) {
+        int64_t ahead = (int64_t)(number - at);
+        if (ahead == 0) {
             /* seq: precedes the publishing store below in the single order, for bl_ring_idle. */
             if (bl_cas_seq(&ring->head, &at, at + 1)) {
                 place->item = item;
@@ -99,7 +99,7 @@ int bl_ring_push(bl_ring *ring, void *item) {
                 return BL_OK;
             }
             bl_add_relaxed(&ring->conflicts, 1);
-        } else if (lead < 0) {
+        } else if (ahead < 0) {
             return BL_FULL;
         } else {
             at = bl_load_relaxed(&ring->head);
@@ -113,8 +113,8 @@ void *bl_ring_pop(bl_ring *ring) {
         cell *place = &ring->cells[at & ring->mask];
         /* Partner: the publishing seq store in bl_ring_push. */
         uint64_t number = bl_load_seq(&place->number);
-        int64_t lead = (int64_t)(number - (at + 1));
-        if (lead == 0) {
+        int64_t ahead = (int64_t)(number - (at + 1));
+        if (ahead == 0) {
             if (bl_cas_seq(&ring->tail, &at, at + 1)) {
                 void *item = place->item;
                 /* Partner: the acquire load in bl_ring_push. */
@@ -122,7 +122,7 @@ void *bl_ring_pop(bl_ring *ring) {
                 return item;
             }
             bl_add_relaxed(&ring->conflicts, 1);
-        } else if (lead < 0) {
+        } else if (ahead < 0) {
             return NULL;
         } else {
             at = bl_load_relaxed(&ring->tail);

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-REPEAT = {"plain": "10", "asan": "5", "tsan": "3"}
+REPEAT = {"plain": "4", "asan": "4", "tsan": "2"}
 
 
 @pytest.mark.stress

@@ -2,7 +2,7 @@
 
 An interrupt is an asynchronous exception. It is sent only by a holder of the lock, only while the record says that
 the task's own code runs (`open`, not `closing`, no `shield`), and whatever is still pending when the function has
-returned is cleared before the thread takes another task.
+returned is taken before the thread takes another task.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from .lanes import Group, Queue, Worker
 from .states import CANCELLED, COMPLETED, DEFERRED, NEVER, RUNNING, checkpoint, local
 from .task import Task
 
-_SEND = ("PyThreadState_SetAsyncExc", ctypes.pythonapi)
-_send_exc = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_ulong, ctypes.py_object)(_SEND)
-_clear_exc = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_ulong, ctypes.c_void_p)(_SEND)
+_send_exc = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_ulong, ctypes.py_object)(
+    ("PyThreadState_SetAsyncExc", ctypes.pythonapi)
+)
 
 # What a take found too late, with the callbacks that are still to run.
 _Expired = list["tuple[Task, list[Any] | None]"]
@@ -215,7 +215,12 @@ class Working(Ending):
         with self._c_lock:
             worker.open = False
             if worker.interrupted:
-                _clear_exc(threading.get_ident(), None)
+                # What is pending is taken here. Setting it to nothing instead would leave the interpreter looking
+                # for it for ever (up to 3.12): it would be slow, and hang as soon as a debugger traces.
+                try:
+                    checkpoint()
+                except BaseException:
+                    pass
 
     def interrupt(self, worker: int, task: Task, attempt: int, exc: type[BaseException]) -> bool:
         """Raise `exc` in the thread of this worker, if the task's own code runs there and it is this attempt."""

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from brokerless import core
-from tests.unit.rig import SOON, Gate, Rig, eventually
+from tests.unit.rig import SOON, Gate, Rig, eventually, python_ok
 
 
 class Stop(BaseException):
@@ -247,3 +247,52 @@ def test_a_task_performed_on_another_thread_can_be_interrupted(rig: Rig) -> None
     assert rig.run() == 1
     helper.join(SOON)
     assert isinstance(task.error, Stop)
+
+
+def test_the_interpreter_is_as_before_after_an_interrupt() -> None:
+    """An interrupt that is taken back must not leave the interpreter looking for it: under a tracer it would hang."""
+    python_ok(
+        """
+        import sys, threading, time
+        from brokerless import core
+
+        class Stop(BaseException):
+            pass
+
+        engine = core.Engine()
+        queue, group = engine.add_queue(1), engine.add_group()
+        engine.subscribe(group, [queue])
+        worker = engine.add_worker(group)
+        thread = threading.Thread(target=engine.work, args=(worker,), daemon=True)
+        thread.start()
+
+        def spin(entered):
+            entered.set()
+            while True:
+                time.monotonic()
+
+        for _ in range(5):
+            entered = threading.Event()
+            task = engine.enqueue(spin, (entered,), queue=queue)
+            entered.wait()
+            while not engine.interrupt(worker, task, 1, Stop):
+                pass
+            assert task.wait(10)
+
+        lines = []
+        def trace(frame, event, argument):
+            lines.append(frame.f_lineno)
+            return trace
+
+        def traced():
+            return [n for n in range(3)]
+
+        sys.settrace(trace)
+        traced()
+        sys.settrace(None)
+        assert lines
+        engine.stop()
+        thread.join(10)
+        """,
+        timeout=15,
+    )
