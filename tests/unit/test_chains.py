@@ -259,3 +259,15 @@ def test_statistics_count_members_and_not_groups(tasks: BackgroundTasks) -> None
     tasks.parallel_tasks([lambda: 1] * 3).result(SOON)
     assert tasks.drain(SOON)
     assert tasks.get_stats().completed_tasks == 5
+
+
+def test_a_chain_whose_next_member_cannot_be_submitted_ends(make_tasks: Callable[..., BackgroundTasks]) -> None:
+    tasks = make_tasks(1)
+    gate = Gate()
+    chain = tasks.chain_tasks([gate, abs])
+    gate.wait()
+    tasks.shutdown(wait_for_completion=False)
+    gate.open()
+    with pytest.raises((TaskExecutionError, TaskCancelledError)):
+        chain.result(SOON)
+    assert len(chain.children) == 1

@@ -1,4 +1,4 @@
-"""What goes wrong around the engine: threads that do not start, interrupts in the middle of its own calls, full pools."""
+"""What goes wrong around the engine: threads that do not start, interrupts amid its own calls, full pools."""
 
 from __future__ import annotations
 

@@ -468,3 +468,21 @@ def test_worker_threads_are_ordinary_threads_to_tools(make_tasks: Callable[..., 
     assert "visible_function" in names
     assert names[-1] == "_bootstrap"
     gate.open()
+
+
+@pytest.mark.parametrize("hook", ["settrace", "setprofile"])
+def test_tracers_see_the_tasks(hook: str) -> None:
+    out = python_ok(
+        f"""
+        import threading
+        from brokerless import BackgroundTasks
+        seen = []
+        threading.{hook}(lambda frame, event, argument: seen.append(frame.f_code.co_name))
+        def traced_function():
+            pass
+        with BackgroundTasks(1) as tasks:
+            tasks.add_task(traced_function).result(10)
+        print("traced_function" in seen)
+        """
+    )
+    assert out == "True\n"

@@ -195,3 +195,11 @@ def test_claim_and_perform(rig: Rig) -> None:
     assert rig.ran == ["claimed"]
     with pytest.raises(ValueError):
         rig.engine.perform(task)
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"task_type": int}, {"ring_size": 0}, {"aging": -1}, {"task_type": "Task"}, {"unknown": 1}]
+)
+def test_wrong_arguments_of_the_engine(arguments: dict[str, Any]) -> None:
+    with pytest.raises((TypeError, ValueError, OverflowError)):
+        core.Engine(**arguments)

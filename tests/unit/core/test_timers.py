@@ -251,3 +251,16 @@ def test_deadline_of_a_task_on_the_calling_thread(timed: Rig) -> None:
     timed.run()
     assert [(one, attempt) for _, one, attempt in seen] == [(task, 1)]
     assert timed.engine.overdue() == []
+
+
+def test_timers_of_tasks_that_left_early_do_not_pile_up(timed: Rig) -> None:
+    left = [timed.engine.enqueue(timed.note, (n,), queue=timed.queue, delay=1000.0 + n) for n in range(50)]
+    for _ in range(5):
+        gone = [timed.engine.enqueue(timed.note, (n,), queue=timed.queue, delay=500.0) for n in range(200)]
+        gone += [timed.engine.enqueue(timed.note, (n,), queue=timed.queue, expires=500.0) for n in range(200)]
+        assert all(task.withdraw() for task in gone)
+    assert timed.engine.totals()["scheduled"] == 50
+    assert timed.engine.delayed() == left
+    timed.advance(2000.0)
+    assert timed.run() == 50
+    assert timed.ran == list(range(50))
