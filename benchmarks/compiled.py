@@ -23,6 +23,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from brokerless import BackgroundTasks
 from brokerless.compiler import TaskCompiler
 from brokerless.compiler.build import Builder
 from brokerless.compiler.cache import Cache
@@ -219,13 +220,13 @@ class Bench:
         row(f"the same from array('q'), {count}", f"{gain:.0f} x CPython", ">= 80 x", gain >= 80)
 
     def two_workers(self) -> None:
+        """Tasks of the engine, on as many of its workers."""
         rounds = 60_000_000 // self.size
-        ours = self.variant(spin, INT).call
         hand = self.by_hand.spin
         gains, ceilings = [], []
         for _ in range(self.rounds):
-            one = timed(threads, ours, rounds, 1)
-            two = timed(threads, ours, rounds, 2)
+            one = timed(workers, rounds, 1)
+            two = timed(workers, rounds, 2)
             alone = timed(forked, hand, rounds, 1)
             both = timed(forked, hand, rounds, 2)
             gains.append(2 * one / two)
@@ -307,12 +308,10 @@ def numba_of(func: Callable[..., Any]) -> Any:
     return numba.njit(signature)(space["fib"])
 
 
-def threads(call: Callable[..., Any], argument: int, count: int) -> None:
-    running = [threading.Thread(target=call, args=(argument,)) for _ in range(count)]
-    for thread in running:
-        thread.start()
-    for thread in running:
-        thread.join()
+def workers(rounds: int, count: int) -> None:
+    with BackgroundTasks(workers=count) as tasks:
+        for handle in [tasks.add_task(spin, rounds, compile_to_c=True, timeout_ms=None) for _ in range(count)]:
+            handle.result()
 
 
 def fork_one(call: Callable[..., Any], argument: int) -> int:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .compiler import CompilationInfo, TaskCompiler
     from .tasks import BackgroundTasks
 
-__all__ = ["Compilation", "wake"]
+__all__ = ["Compilation", "compiled", "wake"]
 
 _PACKAGE = __name__.rpartition(".")[0]
 
@@ -25,6 +25,20 @@ def wake(thread_id: int) -> None:
     control = sys.modules.get(f"{_PACKAGE}.compiler.control")
     if control is not None:
         control.interrupt(thread_id)
+
+
+def compiled(func: Callable[..., Any], mode: bool | str | None) -> Callable[..., Any]:
+    """The compiled form of a function by the process's own compiler, for front doors with other submit functions.
+
+    `mode` as in `add_task(compile_to_c=...)`; None and False give the function back.
+    """
+    if not mode:
+        return func
+    from .compiler import default_compiler
+
+    compiler = default_compiler()
+    compiler.mark_frames(_interruptible)
+    return compiler.compile(func, mode)
 
 
 def _interruptible(code: CodeType) -> None:

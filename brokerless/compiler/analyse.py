@@ -58,6 +58,8 @@ def analyse(func: object) -> Verdict:
         check(unwrap(func), set())
     except Refused as refused:
         return Verdict(False, refused.reason, refused.line)
+    except RecursionError:
+        return Verdict(False, "its expressions are nested too deeply")
     return Verdict(True)
 
 

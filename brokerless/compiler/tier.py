@@ -214,9 +214,10 @@ class TaskCompiler:
                 function.refused[signature],
                 extra={"action": "compile_refused", "function": func.__qualname__, "line": line, "reason": reason},
             )
-        except Exception:
-            function.adopt(signature, "the compiler failed")
-            raise
+        except Exception as error:
+            # Our mistake, or a source that is too much for it: the function runs in Python all the same.
+            function.adopt(signature, f"the compiler failed: {type(error).__name__}: {error}")
+            log.debug("compiling %s failed", func.__qualname__, exc_info=True)
         finally:
             function.pending.discard(signature)  # after Ctrl-C the next call asks again
 

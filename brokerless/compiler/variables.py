@@ -84,20 +84,21 @@ class Variables:
             self.changed = True
 
     def _id(self, name: str) -> str:
-        return name if name.isascii() else f"u{sorted(self.source.locals).index(name)}"
+        # No Python name begins with a digit, so what stands for a non-ASCII name is nobody else's.
+        return name if name.isascii() else f"0u{sorted(self.source.locals).index(name)}"
 
     def _slot(self, name: str, mask: int) -> str:
-        slot = f"v_{self._id(name)}" + ("__f" if mask == FLOAT else "")
+        slot = f"{'f' if mask == FLOAT else 'v'}_{self._id(name)}"
         self._used.add(slot)
         return slot
 
     def _tag(self, name: str) -> str:
-        slot = f"v_{self._id(name)}__t"
+        slot = f"tag_{self._id(name)}"
         self._used.add(slot)
         return slot
 
     def _flag(self, name: str) -> str:
-        slot = f"v_{self._id(name)}__set"
+        slot = f"set_{self._id(name)}"
         self._used.add(slot)
         return slot
 
@@ -123,8 +124,8 @@ class Variables:
 
 
 def declaration(slot: str) -> str:
-    if slot.endswith("__f"):
+    if slot.startswith("f_"):
         return f"double {slot} BRL_UNUSED = 0.0;"
-    if slot.endswith(("__t", "__set")):
+    if slot.startswith(("tag_", "set_")):
         return f"i32 {slot} BRL_UNUSED = 0;"
     return f"i64 {slot} BRL_UNUSED = 0;"

@@ -174,3 +174,14 @@ def searched(limit, wanted):
     else:
         return -1
     return k
+
+
+def odd_names(x, x__f, u0):
+    größe = x
+    x__t = 0
+    for k in range(3):
+        größe = größe * 0.5 if k else größe + 1
+        x = x + u0
+        x__t = x__t + x__f
+        x__f = x__f + 1
+    return größe, x, x__t, x__f, u0

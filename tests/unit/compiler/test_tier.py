@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import importlib.util
 import logging
 import sys
 from collections.abc import Callable
@@ -167,6 +168,7 @@ def test_results_that_only_python_can_give(compiler: TaskCompiler) -> None:
         (samples.pair, [(1, 2), (9, -4), (2**63 - 1, 0)]),
         (samples.is_big, [(1,), (1000,)]),
         (samples.searched, [(5, 3), (5, 9), (0, 0)]),
+        (samples.odd_names, [(1.5, 2, 3), (1, 2, 3), (1, 2.5, True)]),
     ],
 )
 def test_kinds_of_results(compiler: TaskCompiler, func: Any, rows: Any) -> None:
@@ -247,8 +249,6 @@ def test_no_compiler(compiler: TaskCompiler, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_no_cffi(compiler: TaskCompiler, monkeypatch: pytest.MonkeyPatch) -> None:
-    import importlib.util
-
     found = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "cffi" else found(name, *rest))
     func = compiled(compiler, samples.collatz)
@@ -263,6 +263,17 @@ def test_a_compiler_that_fails(compiler: TaskCompiler, monkeypatch: pytest.Monke
     assert func(30) == samples.collatz(30)
     (reason,) = compiler.get_compilation_info(func).refused_signatures.values()
     assert "failed with 1" in reason
+
+
+def test_a_source_that_is_too_much_for_the_compiler(compiler: TaskCompiler, tmp_path: Path) -> None:
+    path = tmp_path / "much.py"
+    path.write_text("def much(a):\n    return " + " + ".join(["a"] * 900) + "\n")
+    spec = importlib.util.spec_from_file_location("much", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert compiler.compile(module.much, True)(2) == 1800
 
 
 def test_info_and_stats(compiler: TaskCompiler) -> None:
