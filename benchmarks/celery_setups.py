@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -193,20 +194,29 @@ class Side:
         return self._timed(code)
 
     def imported(self) -> float:
-        """Seconds of a process that only imports the package's Celery class."""
+        """Seconds of processor time of a process that only imports the package's Celery class."""
         package = {"shim": "brokerless.compat.celery_shim", "potatoq": "potatoq"}.get(
             self.variables["BENCH_SIDE"], "celery"
         )
-        return self._timed(f"from {package} import Celery; Celery; import os; os._exit(0)")
+        return self._processor(f"from {package} import Celery; Celery; import os; os._exit(0)")
 
     def bare(self) -> float:
-        """Seconds of a process that does nothing."""
-        return self._timed("import os; os._exit(0)")
+        """Seconds of processor time of a process that does nothing."""
+        return self._processor("import os; os._exit(0)")
 
     def _timed(self, code: str) -> float:
         begin = time.perf_counter()
-        subprocess.run([self.python, "-c", code], cwd=HERE, env=self.environ, check=True, timeout=120)
+        self._run(code)
         return time.perf_counter() - begin
+
+    def _processor(self, code: str) -> float:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        self._run(code)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    def _run(self, code: str) -> None:
+        subprocess.run([self.python, "-c", code], cwd=HERE, env=self.environ, check=True, timeout=120)
 
     def stop(self) -> None:
         if self.process.stdin is not None:

@@ -197,6 +197,11 @@ class Broker:
             if self.engine is None:
                 WorkController(app=app, autostarted=True).begin()
 
+    def ensure_worker(self, app: Any) -> None:
+        """Start the default worker, where workers start by themselves: a command needs somebody who obeys."""
+        if self.engine is None and autostart_wanted(app):
+            self._autostart(app)
+
     def attach(self, worker: Any) -> None:
         """A worker starts: what waited goes into the engine's queues."""
         global _running
@@ -235,8 +240,9 @@ class Broker:
             self.queues, self.named = {}, {}
             if _running == 0:
                 last.shut_down(wait=True, timeout=5.0, cancel_pending=True)
-                if last.keeper.thread is not None:
-                    last.keeper.thread.join(5.0)
+                keeper = last.keeper.thread
+                if keeper is not None and keeper.ident is not None:
+                    keeper.join(5.0)
                 _engine = None
 
     def forget(self, app: Any) -> None:

@@ -119,7 +119,9 @@ def dispatch(
         app = app._get_current_object()
     chosen = maybe_list(destination)
     replies = []
-    workers = list(broker_of(app).workers)
+    broker = broker_of(app)
+    broker.ensure_worker(app)
+    workers = list(broker.workers)
     if not workers and command in ("revoke", "terminate"):
         # over a broker nobody would hear it; here the next worker is in this process too, and must know
         ids = set(maybe_list(arguments["task_id"]) or [])

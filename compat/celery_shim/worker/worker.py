@@ -292,7 +292,7 @@ class WorkController:
         if pool_of_this_thread() is pool:
             pool.stop(wait=False)  # a task closes its own app: its thread leaves after it
             return
-        self.lingering = not pool.stop(wait=True, timeout=self.options.get("shutdown_timeout", 10.0))
+        self.lingering = not _stop(pool, self.options.get("shutdown_timeout", 10.0))
         pool.engine.remove_pool(pool.name)
         broker_of(self.app).detach(self)
         self.app.loader.shutdown_worker()
@@ -357,6 +357,18 @@ class WorkController:
 
     def __repr__(self) -> str:
         return f"<Worker: {self.hostname} ({'READY' if self._ready.is_set() else 'INIT'})>"
+
+
+def _stop(pool: Any, timeout: float) -> bool:
+    """Stop a pool. One of its threads may be about to start (a delay fell due just now), and cannot be joined yet."""
+    until = time.monotonic() + timeout
+    while True:
+        try:
+            return bool(pool.stop(wait=True, timeout=max(until - time.monotonic(), 0.0)))
+        except RuntimeError:
+            if time.monotonic() >= until:
+                raise
+            time.sleep(0.001)
 
 
 def _named(app: Any, name: str) -> Any:

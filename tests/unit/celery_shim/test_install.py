@@ -140,3 +140,11 @@ def test_network_broker_is_noted_once_and_nothing_connects(tmp_path: Path) -> No
     assert done.stderr.count("WARNING") == 1
     assert "broker_url" in done.stderr
     assert "secret" not in done.stderr
+
+
+def test_versions_are_those_of_the_shims() -> None:
+    from brokerless.compat import celery_shim
+
+    assert VERSIONS["celery"] == celery_shim.__version__
+    rq = pytest.importorskip("brokerless.compat.rq_shim.version", reason="this build has no rq shim")
+    assert VERSIONS["rq"] == rq.VERSION
