@@ -14,7 +14,7 @@ from typing import Any
 
 from ..serializers import DefaultSerializer
 from . import clock
-from .lines import LANES, NORMAL, run_entry
+from .lines import LANES, NORMAL
 from .records import PLAIN, Call, JobRecord, new_id
 from .store import store_of
 
@@ -99,7 +99,7 @@ def enqueue(queue: Any, func: Any, args: tuple[Any, ...]) -> Any:
         queue._register()
     try:
         record.task = line.engine.enqueue(
-            run_entry, (line, job_id), queue=line.index, lane=NORMAL, keep=False, context=False, limit=line.limit
+            line.run, (job_id,), queue=line.index, lane=NORMAL, keep=False, context=False, limit=line.limit
         )
     except BaseException:
         store.jobs.pop(job_id, None)
