@@ -15,12 +15,11 @@ from typing import Any
 from ..serializers import DefaultSerializer
 from . import clock
 from .lines import LANES, NORMAL
-from .records import PLAIN, Call, JobRecord, new_id
+from .records import PLAIN, JobRecord, new_id
 from .store import store_of
 
 __all__ = ["enqueue", "is_ordinary", "lane", "lane_of", "priority_for", "remember_originals"]
 
-_NO_KWARGS: dict[str, Any] = {}
 _lanes = threading.local()
 
 _queue_class: Any = None
@@ -90,7 +89,8 @@ def enqueue(queue: Any, func: Any, args: tuple[Any, ...]) -> Any:
     record = JobRecord(job_id)
     record.origin = queue.name
     record.status = _queued
-    record.payload = Call(name, args, _NO_KWARGS)
+    record.payload = name
+    record.args = args
     record.created_at = now
     record.enqueued_at = now
     record.timeout = timeout
