@@ -14,13 +14,12 @@ from typing import Any
 
 from ..serializers import DefaultSerializer
 from . import clock
-from .lines import LANES, NORMAL, run_entry
-from .records import PLAIN, Call, JobRecord, new_id
+from .lines import LANES, NORMAL
+from .records import PLAIN, JobRecord, new_id
 from .store import store_of
 
 __all__ = ["enqueue", "is_ordinary", "lane", "lane_of", "priority_for", "remember_originals"]
 
-_NO_KWARGS: dict[str, Any] = {}
 _lanes = threading.local()
 
 _queue_class: Any = None
@@ -90,7 +89,8 @@ def enqueue(queue: Any, func: Any, args: tuple[Any, ...]) -> Any:
     record = JobRecord(job_id)
     record.origin = queue.name
     record.status = _queued
-    record.payload = Call(name, args, _NO_KWARGS)
+    record.payload = name
+    record.args = args
     record.created_at = now
     record.enqueued_at = now
     record.timeout = timeout
@@ -99,7 +99,7 @@ def enqueue(queue: Any, func: Any, args: tuple[Any, ...]) -> Any:
         queue._register()
     try:
         record.task = line.engine.enqueue(
-            run_entry, (line, job_id), queue=line.index, lane=NORMAL, keep=False, context=False, limit=line.limit
+            line.run, (job_id,), queue=line.index, lane=NORMAL, keep=False, context=False, limit=line.limit
         )
     except BaseException:
         store.jobs.pop(job_id, None)

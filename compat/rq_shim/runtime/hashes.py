@@ -12,7 +12,7 @@ from typing import Any
 
 from ..serializers import DefaultSerializer
 from ..utils import as_text, str_to_date, utcformat
-from .records import Call, JobRecord
+from .records import JobRecord
 
 __all__ = ["HOT", "RARE", "decode_fields", "encode_value", "fields_of", "remove_field", "write_fields"]
 
@@ -70,10 +70,10 @@ RARE = {
 
 def data_of(record: JobRecord) -> bytes | None:
     """The serialized call."""
-    payload = record.payload
-    if isinstance(payload, Call):
-        return DefaultSerializer.dumps((payload.name, None, payload.args, payload.kwargs))
-    return payload
+    call = record.call()
+    if call is not None:
+        return DefaultSerializer.dumps((call.name, None, call.args, call.kwargs))
+    return record.payload if isinstance(record.payload, bytes) else None
 
 
 def encode_value(field: str, value: Any) -> Any:

@@ -307,7 +307,7 @@ class JobData:
         self._load(record)
 
     def _load(self, record: JobRecord) -> None:
-        payload = record.payload
+        payload = record.call() or record.payload
         if payload is None:
             raise NoSuchJobError(f"Unexpected job format: {record.id}")
         mine = self.__dict__

@@ -30,6 +30,7 @@ log = logging.getLogger("rq.worker")
 
 _here = threading.local()
 _SUCCESSFUL = 1
+_PLAIN_PAYLOADS = frozenset({str, Call})
 _STARTED = JobStatus.STARTED
 _FINISHED = JobStatus.FINISHED
 _FOREVER = deadlines.FOREVER
@@ -52,7 +53,7 @@ def run_here(line: Line, job_id: str) -> None:
     if (
         queue is run.ordinary
         and record.more is None
-        and type(record.payload) is Call
+        and type(record.payload) in _PLAIN_PAYLOADS
         and originals_hold()
         and not (log.isEnabledFor(logging.INFO) and log.hasHandlers())
     ):
@@ -148,7 +149,10 @@ class Run:
         try:
             try:
                 call: Any = record.payload
-                value = _function(call.name)(*call.args, **call.kwargs)
+                if type(call) is str:
+                    value = _function(call)(*record.args)
+                else:
+                    value = _function(call.name)(*call.args, **call.kwargs)
                 if type(value) not in PLAIN and is_coroutine(value):
                     value = run_coroutine(value)
             finally:

@@ -151,7 +151,7 @@ class QueueInfo:
             return 0
         count = 0
         for task in line.tasks():
-            job_id = task.args[1]
+            job_id = task.args[0]
             if task.withdraw():
                 store.delete_job(job_id)
                 count += 1

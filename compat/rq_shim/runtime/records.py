@@ -56,6 +56,7 @@ class JobRecord:
     """The hot fields in slots, the rare ones by name in `more`. Everything that means "not set" is None."""
 
     __slots__ = (
+        "args",
         "created_at",
         "ended_at",
         "enqueued_at",
@@ -78,7 +79,9 @@ class JobRecord:
         self.id = id
         self.origin = ""
         self.status: str | None = None
-        self.payload: Call | bytes | None = None
+        self.payload: str | Call | bytes | None = None
+        """The serializer's bytes, a `Call`, or the name of a function that is called with `args` and no keywords."""
+        self.args: tuple[Any, ...] = ()
         self.created_at: datetime | None = None
         self.enqueued_at: datetime | None = None
         self.started_at: datetime | None = None
@@ -91,6 +94,13 @@ class JobRecord:
         self.results_until: float | None = None
         self.task: Any = None
         self.more: dict[str, Any] | None = None
+
+    def call(self) -> Call | None:
+        """The call if it is kept as data without bytes."""
+        payload = self.payload
+        if type(payload) is str:
+            return Call(payload, self.args, _NO_KWARGS)
+        return payload if type(payload) is Call else None
 
     def get(self, name: str) -> Any:
         """A rare field, or None."""

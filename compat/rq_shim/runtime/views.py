@@ -85,11 +85,11 @@ class QueueList:
             return self.line.pop()
         for task in reversed(self.line.tasks()):
             if task.withdraw():
-                return str(task.args[1])
+                return str(task.args[0])
         return None
 
     def remove(self, value: str, count: int) -> int:
-        tasks = [task for task in self.line.tasks() if task.args[1] == value]
+        tasks = [task for task in self.line.tasks() if task.args[0] == value]
         if count > 0:
             tasks = tasks[:count]
         elif count < 0:
