@@ -7,15 +7,19 @@ first time, never at import.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
+from .calls import unwrap
+
 if TYPE_CHECKING:
     from .compiler import CompilationInfo, TaskCompiler
+    from .handle import TaskResult
+    from .options import Settings
     from .tasks import BackgroundTasks
 
-__all__ = ["Compilation", "compiled", "wake"]
+__all__ = ["Compilation", "Compiling", "compiled", "wake"]
 
 _PACKAGE = __name__.rpartition(".")[0]
 
@@ -107,3 +111,40 @@ class Compilation:
             "success_rate": stats["success_rate"] or 0.0,
             "speedup": stats["speedup_factor"] or 0.0,
         }
+
+
+class Compiling:
+    """What `BackgroundTasks` offers of the compiler."""
+
+    compilation: Compilation
+    queue_size: int | None
+
+    if TYPE_CHECKING:
+
+        def _submit_checked(
+            self,
+            settings: Settings,
+            func: Callable[..., Any],
+            args: tuple[Any, ...],
+            kwargs: Mapping[str, Any],
+            limit: int,
+        ) -> TaskResult: ...
+
+    def map_batch(self, func: Callable[..., Any], *columns: Iterable[Any], **options: Any) -> TaskResult:
+        """One task that calls `func` for each item of `columns` (as `map()` does); its value is the list of results.
+
+        A function that qualifies is called in one native loop. `options` as in `add_task`; `timeout_ms` is for the
+        whole. Raises like `add_task`.
+        """
+        settings, plain = unwrap(func)
+        settings = settings.updated(options)
+        return self._submit_checked(
+            settings, self.compilation.batch, (plain, columns, settings.compile_to_c), {}, self.queue_size or 0
+        )
+
+    def get_compilation_info(self, func: Callable[..., Any]) -> CompilationInfo:
+        """What is known of the compiled form of a function: whether it qualifies, why not, its C, how fast it is."""
+        return self.compilation.info(unwrap(func)[1])
+
+    def compilation_figures(self) -> dict[str, float]:
+        return self.compilation.figures()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from .calls import Call, call_of, unwrap
 from .chains import Chain, Parallel
-from .compilation import Compilation
+from .compilation import Compilation, Compiling
 from .configuration import Configuration
 from .core import Task
 from .decorators import TaskFunction
@@ -24,16 +24,13 @@ from .options import DEFAULTS, OPTION_NAMES, Settings, count, is_async, priority
 from .scaling import Scaler
 from .stats import Statistics
 
-if TYPE_CHECKING:
-    from .compiler import CompilationInfo
-
 __all__ = ["BackgroundTasks"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class BackgroundTasks(Engine):
+class BackgroundTasks(Compiling, Engine):
     """Runs functions in the background of this process. No thread exists before the first submit.
 
     `workers`: threads at the start (default: one per core, at least 2). `min_workers`, `max_workers`: what auto-scaling
@@ -79,9 +76,8 @@ class BackgroundTasks(Engine):
             "result_ttl": result_ttl,
             "result_max": result_max,
         }
-        configuration = Configuration.checked(given, other_names)
+        self.configuration = configuration = Configuration.checked(given, other_names)
         super().__init__(name="tasks", result_ttl=configuration.result_ttl, result_max=configuration.result_max)
-        self.configuration = configuration
         if configuration.memory_pool_mb is not None:
             self.reserve_memory(configuration.memory_pool_mb << 20)
         self.on_full = configuration.on_full
@@ -126,9 +122,8 @@ class BackgroundTasks(Engine):
             `func`: a function, a coroutine function, or one decorated with `task` (whose options then hold where none
             is given here). `priority`: a TaskPriority, its number or its name. `delay_ms`: not before so many
             milliseconds. `max_retries`: automatic retries after a failure. `timeout_ms`: time limit of one attempt in
-            milliseconds, None for none. `expires_ms`: CANCELLED if it has not started by then. `compile_to_c`: whether
-            the function runs compiled where it qualifies: None once that is ready, True from the first call, "require"
-            or CompilationError, False never. `tags` and `metadata` are kept for queries.
+            milliseconds, None for none. `expires_ms`: CANCELLED if it has not started by then. `compile_to_c`: None,
+            True, False or "require", see docs/compilation.md. `tags` and `metadata` are kept for queries.
             `retry_stuck`: retry after a time limit even while the thread is still in the function.
 
             Raises QueueFull (or blocks, see `on_full`), EngineShutdown, and TypeError or ValueError for wrong
@@ -151,41 +146,19 @@ class BackgroundTasks(Engine):
     ) -> TaskResult:
         options = settings.task_options
         coroutine = is_async(func)
-        if not coroutine:
-            func = self.compilation.form(func, settings.compile_to_c)
-        priority = settings.priority
         return self.enqueue(  # type: ignore[return-value]
-            func,
+            func if coroutine else self.compilation.form(func, settings.compile_to_c),
             args,
             dict(kwargs) if kwargs else None,
             queue=self.eventloop.queue.index if coroutine else self._main_queue.index,
-            lane=int(priority),
+            lane=int(settings.priority),
             delay=settings.delay,
             expires=settings.expires,
             timeout=None if coroutine else options.timeout,
-            limit=0 if priority is TaskPriority.CRITICAL else limit,
+            limit=0 if settings.priority is TaskPriority.CRITICAL else limit,
             options=options,
             extra=_extra(settings),
         )
-
-    def map_batch(self, func: Callable[..., Any], *columns: Iterable[Any], **options: Any) -> TaskResult:
-        """One task that calls `func` for each item of `columns` (as `map()` does); its value is the list of results.
-
-        A function that qualifies is called in one native loop. `options` as in `add_task`; `timeout_ms` is for the
-        whole. Raises like `add_task`.
-        """
-        settings, plain = unwrap(func)
-        settings = settings.updated(options)
-        return self._submit_checked(
-            settings, self.compilation.batch, (plain, columns, settings.compile_to_c), {}, self.queue_size or 0
-        )
-
-    def get_compilation_info(self, func: Callable[..., Any]) -> CompilationInfo:
-        """What is known of the compiled form of a function: whether it qualifies, why not, its C, how fast it is."""
-        return self.compilation.info(unwrap(func)[1])
-
-    def compilation_figures(self) -> dict[str, float]:
-        return self.compilation.figures()
 
     def add_batch(
         self,

@@ -69,6 +69,10 @@ class Bridge:
         self._lock = threading.Lock()
         self._tried = False
 
+    def new_lock(self) -> None:
+        """In a forked child."""
+        self._lock = threading.Lock()
+
     @property
     def compiled(self) -> bool:
         return self._ints is not None

@@ -38,6 +38,14 @@ class Builder:
         self._loaded: weakref.WeakValueDictionary[str, Library] = weakref.WeakValueDictionary()
         self._lock = threading.Lock()
 
+    def new_locks(self) -> None:
+        """In a forked child: a thread that is not there any more may have held them."""
+        self._lock = threading.Lock()
+        self.cache.new_lock()
+        loader = sys.modules.get(f"{__package__}.loader")
+        if loader is not None:
+            loader.new_lock()
+
     def toolchain(self) -> Toolchain:
         found = self._toolchain or toolchains.find()
         if found is None:

@@ -63,6 +63,10 @@ class Cache:
         self.hits = 0
         self.misses = 0
 
+    def new_lock(self) -> None:
+        """In a forked child."""
+        self._lock = threading.Lock()
+
     @property
     def folder(self) -> Path:
         with self._lock:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import functools
 import sys
 
+from .cmixed import MIXED
+
 # Order matters: the loader fills the table in this order. All take one double.
 MATH_ONE = [
     *("acos", "acosh", "asin", "asinh", "atan", "atanh", "cos", "cosh", "erf", "erfc", "exp", "expm1"),
@@ -321,76 +323,6 @@ BRL_HELPER double brl_math_copysign(brl_ctx *c, double x, double y) {
 /* int with float: exact, or Python decides */
 BRL_INLINE double brl_exact(brl_ctx *c, i64 a) { BRL_CHECK(a > BRL_EXACT || a < -BRL_EXACT); return (double)a; }
 
-/* numbers of several types */
-#define BRL_ARITH(name, int_op, float_op) \
-    BRL_INLINE brl_n brl_n_##name(brl_ctx *c, brl_n a, brl_n b) { \
-        if ((a.t | b.t) & BRL_F) return brl_nf(float_op); \
-        return brl_ni(int_op); \
-    }
-BRL_ARITH(add, brl_add(c, a.i, b.i), brl_n_f(a) + brl_n_f(b))
-BRL_ARITH(sub, brl_sub(c, a.i, b.i), brl_n_f(a) - brl_n_f(b))
-BRL_ARITH(mul, brl_mul(c, a.i, b.i), brl_n_f(a) * brl_n_f(b))
-BRL_ARITH(mod, brl_mod(c, a.i, b.i), brl_fmod(c, brl_n_f(a), brl_n_f(b)))
-BRL_ARITH(floordiv, brl_floordiv(c, a.i, b.i), brl_ffloordiv(c, brl_n_f(a), brl_n_f(b)))
-BRL_INLINE double brl_n_truediv(brl_ctx *c, brl_n a, brl_n b) {
-    if ((a.t | b.t) & BRL_F) return brl_fdiv(c, brl_n_f(a), brl_n_f(b));
-    return brl_truediv(c, a.i, b.i);
-}
-BRL_HELPER brl_n brl_n_pow(brl_ctx *c, brl_n a, brl_n b) {
-    if (((a.t | b.t) & BRL_F) || b.i < 0) return brl_nf(brl_fpow(c, brl_n_f(a), brl_n_f(b)));
-    return brl_ni(brl_ipow(c, a.i, b.i));
-}
-#define BRL_BITS(name, op) \
-    BRL_INLINE brl_n brl_n_##name(brl_ctx *c, brl_n a, brl_n b) { \
-        BRL_CHECK((a.t | b.t) & BRL_F); \
-        return brl_tagged((a.t | b.t) == BRL_B ? BRL_B : BRL_I, a.i op b.i, 0.0); \
-    }
-BRL_BITS(and, &)
-BRL_BITS(or, |)
-BRL_BITS(xor, ^)
-#define BRL_COMPARE(name, op) \
-    BRL_INLINE i64 brl_n_##name(brl_ctx *c, brl_n a, brl_n b) { \
-        if (!((a.t | b.t) & BRL_F)) return a.i op b.i; \
-        return (a.t == BRL_F ? a.f : brl_exact(c, a.i)) op (b.t == BRL_F ? b.f : brl_exact(c, b.i)); \
-    }
-BRL_COMPARE(lt, <)
-BRL_COMPARE(le, <=)
-BRL_COMPARE(gt, >)
-BRL_COMPARE(ge, >=)
-BRL_COMPARE(eq, ==)
-BRL_COMPARE(ne, !=)
-BRL_INLINE brl_n brl_n_neg(brl_ctx *c, brl_n a) { return a.t == BRL_F ? brl_nf(-a.f) : brl_ni(brl_neg(c, a.i)); }
-BRL_INLINE brl_n brl_n_abs(brl_ctx *c, brl_n a) {
-    return a.t == BRL_F ? brl_nf(brl_abs_f(a.f)) : brl_ni(brl_abs(c, a.i));
-}
-BRL_INLINE brl_n brl_n_pos(brl_n a) { return a.t == BRL_F ? a : brl_ni(a.i); }
-BRL_INLINE i64 brl_n_to_int(brl_ctx *c, brl_n a) { return a.t == BRL_F ? brl_to_int(c, a.f) : a.i; }
-BRL_INLINE i64 brl_n_round(brl_ctx *c, brl_n a) { return a.t == BRL_F ? brl_round(c, a.f) : a.i; }
-BRL_INLINE brl_n brl_n_round_digits(brl_ctx *c, brl_n a, i64 digits) {
-    if (a.t == BRL_F) return brl_nf(brl_round_digits(c, a.f, digits));
-    BRL_CHECK(digits < 0);
-    return brl_ni(a.i);
-}
-BRL_INLINE i64 brl_n_floor(brl_ctx *c, brl_n a) { return a.t == BRL_F ? brl_to_int(c, brl_m_floor(a.f)) : a.i; }
-BRL_INLINE i64 brl_n_ceil(brl_ctx *c, brl_n a) { return a.t == BRL_F ? brl_to_int(c, brl_m_ceil(a.f)) : a.i; }
-
-/* sum() of a sequence of float: the order of operations is the interpreter's */
-#if BRL_SUM_COMPENSATED
-typedef struct { double hi, lo; } brl_total;
-BRL_INLINE void brl_total_add(brl_total *s, double x) {
-    double t = s->hi + x;
-    if (brl_abs_f(s->hi) >= brl_abs_f(x)) s->lo += (s->hi - t) + x;
-    else s->lo += (x - t) + s->hi;
-    s->hi = t;
-}
-BRL_INLINE double brl_total_end(const brl_total *s) {
-    return s->lo != 0.0 && brl_isfinite(s->lo) ? s->hi + s->lo : s->hi;
-}
-#else
-typedef struct { double hi; } brl_total;
-BRL_INLINE void brl_total_add(brl_total *s, double x) { s->hi += x; }
-BRL_INLINE double brl_total_end(const brl_total *s) { return s->hi; }
-#endif
 """
 
 
@@ -408,7 +340,7 @@ def header() -> str:
         *fill,
         "}",
     ]
-    return "\n".join(lines) + "\n" + CORE + "\n".join(init) + "\n"
+    return "\n".join(lines) + "\n" + CORE + MIXED + "\n".join(init) + "\n"
 
 
 MATH_TABLE = [*MATH_ONE, *MATH_ROUND, *MATH_TWO]

@@ -161,6 +161,10 @@ class CompiledFunction:
         code: CodeType = self._func.__code__
         return code
 
+    def new_lock(self) -> None:
+        """In a forked child."""
+        self._lock = threading.Lock()
+
     def adopt(self, signature: Signature, variant: Variant | str) -> None:
         """The outcome of a request: a variant, or the reason why there is none."""
         with self._lock:

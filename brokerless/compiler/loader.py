@@ -40,6 +40,12 @@ def _math_table() -> Any:
         return _table
 
 
+def new_lock() -> None:
+    """In a forked child."""
+    global _lock
+    _lock = threading.Lock()
+
+
 class Library:
     """One loaded object. Whoever keeps a callable made from it keeps it too: unloading would leave that dangling."""
 

@@ -72,7 +72,9 @@ class TaskCompiler:
         self._jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._looked.clear()
+        self.builder.new_locks()
         for function in list(self._functions.values()):
+            function.new_lock()
             function.pending.clear()
 
     # -- compiling
@@ -356,6 +358,7 @@ def default_compiler() -> TaskCompiler:
 def _after_fork() -> None:
     global _default_lock
     _default_lock = threading.Lock()
+    bridge.new_lock()
     for compiler in list(_compilers):
         compiler._forget_thread()
 
