@@ -12,6 +12,7 @@ Does not compare anything: `observed` of tests/conformance/recording.py does.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import os
 import shutil
@@ -39,6 +40,7 @@ if SIDE == "shim" and not AUTOSTART:
 BACKEND = os.environ.get("CONFORMANCE_BACKEND") or ("cache+memory://" if SIDE == "oracle" else None)
 INNER = os.environ.get("CONFORMANCE_INNER") == "1"
 POOLS: dict[int, str] = {}
+COUNTER = itertools.count()
 if SIDE == "oracle":
     from kombu import Connection
     from kombu.transport import memory
@@ -168,7 +170,9 @@ def make_app(api: Namespace) -> Iterator[Callable[..., Any]]:
     made: list[Any] = []
 
     def make(main: str | None = "conf", **conf: Any) -> Any:
-        app = api.Celery(main, broker="memory://", backend=BACKEND)
+        # A worker that started by itself goes on: the next test's application must not be its too.
+        url = f"memory://{next(COUNTER)}" if AUTOSTART else "memory://"
+        app = api.Celery(main, broker=url, backend=BACKEND)
         app.conf.update({"broker_transport_options": {"polling_interval": 0.005}, **conf})
         made.append(app)
         return app

@@ -399,7 +399,7 @@ def test_disabled_backend(api: Any, worker: Any) -> None:
 
 
 def test_no_backend_configured(api: Any, worker: Any, observed: Any) -> None:
-    app = api.Celery("conf", broker="memory://")
+    app = api.Celery("conf", broker="memory://no-backend")
     app.conf.broker_transport_options = {"polling_interval": 0.005}
 
     @app.task

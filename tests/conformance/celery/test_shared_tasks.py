@@ -185,6 +185,7 @@ def test_promise_proxy_attributes(api: Any, app: Any) -> None:
     assert callable(lazy)
 
 
+@pytest.mark.manual
 def test_two_applications_of_one_broker(make_app: Any, worker: Any) -> None:
     """The broker belongs to its URL, not to an application object."""
     serving, asking = make_app("serving"), make_app("asking")
