@@ -6,7 +6,8 @@ PYTEST := $(BIN)/pytest -n 2 -q
 SOURCES := pyproject.toml CMakeLists.txt $(shell find brokerless compat native -name '*.py' -o -name '*.c' -o -name '*.h' 2>/dev/null)
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: demo test install dev native-test lint type packaging stress soak asan pythons bench full clean
+.PHONY: demo test install dev native-test lint type packaging oracles oracle-record upstream mutants stress soak asan \
+    pythons bench full clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -16,7 +17,7 @@ $(VENV)/.brokerless: $(BIN)/python $(SOURCES)
 	touch $@
 
 $(VENV)/.brokerless-dev: $(VENV)/.brokerless
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[test,lint]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[test,lint,conformance]'
 	touch $@
 
 install: $(VENV)/.brokerless
@@ -30,7 +31,8 @@ demo: install
 # The tests of every day: no services, at most three minutes on two cores.
 test: dev
 	BROKERLESS_CORE=native $(PYTEST) tests/unit tests/architecture
-	BROKERLESS_CORE=pure $(PYTEST) tests/unit --ignore tests/unit/native
+	$(PYTEST) tests/conformance tests/integration
+	BROKERLESS_CORE=pure $(PYTEST) tests/unit --ignore tests/unit/native --ignore tests/unit/compiler
 
 # The C core alone: plain, address and undefined-behaviour sanitizer, thread sanitizer.
 native-test: dev
@@ -47,6 +49,23 @@ type: dev
 # What a wheel holds, and that it installs and works without a compiler.
 packaging: dev
 	$(BIN)/pytest -q tests/packaging
+
+# The same conformance tests against the real packages, each in an environment of its own, compared with the record.
+oracles:
+	tools/oracles.sh
+
+# The same, writing the record anew.
+oracle-record:
+	CONFORMANCE_RECORD=1 tools/oracles.sh
+
+# Celery's and RQ's own tests with their names resolved to the shims; the scoreboards are beside the runners.
+upstream: dev
+	$(BIN)/python -m tests.upstream.celery.run
+	$(BIN)/python -m tests.upstream.rq.run
+
+# Named breaks of the shims, each of which the conformance tests have to notice.
+mutants: dev
+	$(BIN)/python -m tests.mutants.run
 
 stress: dev
 	$(BIN)/pytest -q -m stress tests/stress
@@ -65,7 +84,7 @@ pythons:
 bench: install
 	$(BIN)/python benchmarks/engine.py --json benchmarks/out/engine.json
 
-full: lint type test native-test packaging asan stress pythons
+full: lint type test native-test packaging asan oracles upstream mutants stress pythons
 
 clean:
 	rm -rf build dist .venv

@@ -38,7 +38,7 @@ def collatz(limit):
         n = start
         steps = 0
         while n != 1:
-            if n % 2 == 0:  # noqa: SIM108
+            if n % 2 == 0:
                 n = n // 2
             else:
                 n = 3 * n + 1

@@ -1,10 +1,8 @@
-"""`python -m brokerless`: see `cli`."""
+"""``python -m brokerless``: the command line, see ``cli``."""
 
 from __future__ import annotations
-
-import sys
 
 from .cli import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

@@ -9,10 +9,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import core, lifecycle, retries
 from .callbacks import SideThread
@@ -20,7 +19,6 @@ from .chains import Group
 from .clocks import ManualClock
 from .core import Task
 from .errors import CancelInterrupt, EngineShutdown, QueueFull
-from .eventloop import EventLoop
 from .extra import Extra
 from .handle import TaskResult, run_callback
 from .keeper import Keeper, Timer
@@ -28,6 +26,11 @@ from .limits import Limits
 from .options import TaskOptions, count, seconds
 from .pools import Pool
 from .queues import Queue
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from .eventloop import EventLoop
 
 __all__ = ["Engine", "default_engine"]
 
@@ -153,6 +156,8 @@ class Engine(core.Engine):
         """The engine's event loop; made, but not started, by the first look at it."""
         loop = self._eventloop
         if loop is None:
+            from .eventloop import EventLoop  # loads asyncio, which most programs have no use for
+
             with self._naming:
                 loop = self._eventloop
                 if loop is None:

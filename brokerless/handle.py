@@ -6,7 +6,6 @@ their own files.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Generator
 from contextlib import suppress
@@ -19,6 +18,8 @@ from .model import TaskPriority, TaskStatus
 from .pools import pool_of_this_thread
 
 if TYPE_CHECKING:
+    import asyncio
+
     from .engine import Engine
 
 __all__ = ["TaskResult", "label", "run_callback"]
@@ -216,6 +217,8 @@ class TaskResult(Task):
         Cancelling the await does not cancel the task.
         """
         if self.state <= RUNNING:
+            import asyncio
+
             loop = asyncio.get_running_loop()
             future: asyncio.Future[None] = loop.create_future()
 

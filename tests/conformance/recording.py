@@ -10,7 +10,8 @@ Side and mode come from the environment, so that one pytest command line serves 
 the record instead of comparing with it).
 
 A deliberate difference is ``observed(label, value, shim=other, row="id")``: the shim must answer
-``other``, and ``row`` names the row of migration_guides/differences.md that gives the reason.
+``other``, and ``row`` names the row of migration_guides/differences.md that gives the reason. Where
+the difference is a course of events, ``if observed.differs("id"):`` opens the shim's branch.
 
 Does not start servers or import Celery or RQ: the conftest of each oracle does that.
 """
@@ -19,6 +20,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +32,16 @@ _MISSING = object()
 
 
 def plain(value: Any) -> Any:
-    """Return ``value`` as JSON would give it back; what JSON cannot hold becomes its repr."""
-    if value is None or isinstance(value, (bool, int, float, str)):
+    """Return ``value`` as JSON would give it back; what JSON cannot hold becomes its repr; no addresses."""
+    if value is None or isinstance(value, (bool, int, float)):
         return value
+    if isinstance(value, str):
+        return re.sub(r" at 0x[0-9a-f]+", "", value)
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
-    return repr(value)
+    return re.sub(r" at 0x[0-9a-f]+", "", repr(value))
 
 
 class Observer:
@@ -61,6 +65,11 @@ class Observer:
             return
         expected = plain(shim) if SIDE == "shim" and shim is not _MISSING else self._expected(label)
         assert self.seen[label] == expected, f"{label}: oracle answered {expected!r}, got {self.seen[label]!r}"
+
+    def differs(self, row: str) -> bool:
+        """Return True on the shim side, where the deliberate difference ``row`` applies; the row must exist."""
+        assert row in self.rows, f"row {row!r} is missing in migration_guides/differences.md"
+        return SIDE == "shim"
 
     def _expected(self, label: str) -> Any:
         if self.recorded is None or label not in self.recorded:

@@ -430,7 +430,7 @@ def test_missing_native_core_is_announced_once() -> None:
 
 
 def test_an_unknown_core_is_refused() -> None:
-    done = python("import brokerless", BROKERLESS_CORE="fast")
+    done = python("from brokerless import Engine", BROKERLESS_CORE="fast")
     assert done.returncode != 0
     assert "'native' and 'pure'" in done.stderr
 

@@ -20,7 +20,7 @@ from .same import typed
 
 def same(compiler: TaskCompiler, func: Any, *columns: Any) -> int:
     """The batch equals the loop, types included; the number of native rows is not known, the redone ones are few."""
-    expected = [func(*row) for row in zip(*columns)]  # noqa: B905
+    expected = [func(*row) for row in zip(*columns)]
     got = compiler.map_batch(func, *columns)
     assert [typed(value) for value in got] == [typed(value) for value in expected]
     return len(got)

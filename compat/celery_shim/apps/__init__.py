@@ -1,0 +1,1 @@
+"""Programs: the worker as it is started by hand."""

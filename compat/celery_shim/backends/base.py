@@ -1,0 +1,668 @@
+"""``Backend``: what every result store does, over the few operations that a store implements.
+
+Subclasses (also those of other packages) implement ``_store_result``, ``_get_task_meta_for`` … or, for key-value
+stores, ``get set delete``. Waiting is by event: a store that is written in this process wakes who waits.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from kombu.serialization import dumps, loads, prepare_accept_content
+from kombu.serialization import registry as serializer_registry
+from kombu.utils.url import maybe_sanitize_url
+
+from .. import states
+from .._state import current_app, get_current_task
+from ..app.context import Context
+from ..exceptions import (
+    BackendGetMetaError,
+    BackendStoreError,
+    ImproperlyConfigured,
+    TaskRevokedError,
+    TimeoutError,
+)
+from ..result import ResultBase, ResultSet
+from ..runtime import waiting
+from ..utils.functional import LRUCache
+from ..utils.log import get_logger
+from ..utils.serialization import get_pickleable_exception, get_pickled_exception, raise_with_context
+from ..utils.time import get_exponential_backoff_interval
+from . import exceptions as stored_exceptions
+from .chords import ChordErrors, _create_chord_error_with_cause, _create_fake_task_request  # noqa: F401
+from .compression import compress_payload, decompress_payload, prepare_compression
+
+__all__ = ("BaseBackend", "DisabledBackend")
+
+EXCEPTION_ABLE_CODECS = frozenset({"pickle"})
+
+logger = get_logger("celery.backends.base")
+
+E_NO_BACKEND = """
+No result backend is configured.
+Please see the documentation for more information.
+"""
+E_CHORD_NO_BACKEND = """
+Starting chords requires a result backend to be configured.
+
+Note that a group chained with a task is also upgraded to be a chord,
+as this pattern requires synchronization.
+
+Result backends that supports chords: Redis, Database, Memcached, and more.
+"""
+W_FAILURE_EXPIRES_UNSUPPORTED = """\
+The {0} result backend does not support result_failure_expires, so failed
+results expire like any other result.
+"""
+
+
+def unpickle_backend(cls: type, args: Any, kwargs: Any) -> Any:
+    return cls(*args, app=current_app._get_current_object(), **kwargs)
+
+
+class _nulldict(dict):  # type: ignore[type-arg]
+    """A cache that keeps nothing."""
+
+    def ignore(self, *a: Any, **kw: Any) -> None:
+        pass
+
+    __setitem__ = update = setdefault = ignore  # type: ignore[assignment]
+
+
+def _is_request_ignore_result(request: Any) -> Any:
+    return False if request is None else request.ignore_result
+
+
+class Backend(ChordErrors):
+    """Base of result stores."""
+
+    READY_STATES = states.READY_STATES
+    UNREADY_STATES = states.UNREADY_STATES
+    EXCEPTION_STATES = states.EXCEPTION_STATES
+    TimeoutError = TimeoutError
+
+    subpolling_interval: Any = None
+    supports_native_join = False
+    supports_autoexpire = False
+    persistent = True
+    supports_result_compression = False
+    supports_failure_expires = False
+    retry_policy = {"max_retries": 20, "interval_start": 0, "interval_step": 1, "interval_max": 1}
+
+    def __init__(
+        self,
+        app: Any,
+        serializer: str | None = None,
+        max_cached_results: int | None = None,
+        accept: Any = None,
+        expires: Any = None,
+        expires_type: Any = None,
+        url: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self.app = app
+        conf = app.conf
+        self.serializer = serializer or conf.result_serializer
+        self.content_type, self.content_encoding, self.encoder = serializer_registry._encoders[self.serializer]
+        self.compression = prepare_compression(self, conf.get("result_compression"))
+        size = max_cached_results or conf.result_cache_max
+        self._cache = _nulldict() if size == -1 else LRUCache(limit=size)
+        self.expires = self.prepare_expires(expires, expires_type)
+        accept = conf.result_accept_content if accept is None else accept
+        self.accept = prepare_accept_content(conf.accept_content if accept is None else accept)
+        if conf.get("result_failure_expires") is not None and not self.supports_failure_expires:
+            warnings.warn(W_FAILURE_EXPIRES_UNSUPPORTED.format(type(self).__name__), UserWarning, stacklevel=2)
+        self.always_retry = conf.get("result_backend_always_retry", False)
+        self.max_sleep_between_retries_ms = conf.get("result_backend_max_sleep_between_retries_ms", 10000)
+        self.base_sleep_between_retries_ms = conf.get("result_backend_base_sleep_between_retries_ms", 10)
+        self.max_retries = conf.get("result_backend_max_retries", float("inf"))
+        self.thread_safe = conf.get("result_backend_thread_safe", False)
+        self.url = url
+
+    def as_uri(self, include_password: bool = False) -> Any:
+        if include_password:
+            return self.url
+        url = maybe_sanitize_url(self.url or "")
+        return url[:-1] if url.endswith(":///") else url
+
+    def prepare_compression(self, compression: Any) -> Any:
+        return prepare_compression(self, compression)
+
+    def prepare_expires(self, value: Any, type: Any = None) -> Any:
+        value = self.app.conf.result_expires if value is None else value
+        if isinstance(value, timedelta):
+            value = value.total_seconds()
+        return type(value) if value is not None and type else value
+
+    def prepare_persistent(self, enabled: Any = None) -> Any:
+        if enabled is not None:
+            return enabled
+        said = self.app.conf.result_persistent
+        return self.persistent if said is None else said
+
+    # -- outcomes ---------------------------------------------------------------------------------------------------
+
+    def mark_as_started(self, task_id: str, **meta: Any) -> Any:
+        return self.store_result(task_id, meta, states.STARTED)
+
+    def mark_as_done(
+        self, task_id: str, result: Any, request: Any = None, store_result: bool = True, state: str = states.SUCCESS
+    ) -> None:
+        if store_result and not _is_request_ignore_result(request):
+            self.store_result(task_id, result, state, request=request)
+        if request and request.chord:
+            self.on_chord_part_return(request, state, result)
+
+    def mark_as_failure(
+        self,
+        task_id: str,
+        exc: Any,
+        traceback: Any = None,
+        request: Any = None,
+        store_result: bool = True,
+        call_errbacks: bool = True,
+        state: str = states.FAILURE,
+    ) -> None:
+        """Store the failure, and pass it on to the chord, to the rest of the chain and to errbacks."""
+        if store_result:
+            self.store_result(task_id, exc, state, traceback=traceback, request=request)
+        if request:
+            if request.chord:
+                self.on_chord_part_return(request, state, exc)
+            self._fail_chain(getattr(request, "chain", None), exc, traceback, store_result=store_result, state=state)
+            if call_errbacks and request.errbacks:
+                self._call_task_errbacks(request, exc, traceback)
+
+    def mark_as_revoked(
+        self,
+        task_id: str,
+        reason: str = "",
+        request: Any = None,
+        store_result: bool = True,
+        state: str = states.REVOKED,
+    ) -> None:
+        exc = TaskRevokedError(reason)
+        if store_result:
+            self.store_result(task_id, exc, state, traceback=None, request=request)
+        if request and request.chord:
+            self.on_chord_part_return(request, state, exc)
+
+    def mark_as_retry(
+        self,
+        task_id: str,
+        exc: Any,
+        traceback: Any = None,
+        request: Any = None,
+        store_result: bool = True,
+        state: str = states.RETRY,
+    ) -> Any:
+        return self.store_result(task_id, exc, state, traceback=traceback, request=request)
+
+    def fail_from_current_stack(self, task_id: str, exc: Any = None) -> Any:
+        """Store the exception that is being handled as the task's failure."""
+        from billiard.einfo import ExceptionInfo
+
+        kind, handled, tb = sys.exc_info()
+        try:
+            exc = handled if exc is None else exc
+            info = ExceptionInfo((kind, exc, tb))
+            self.mark_as_failure(task_id, exc, info.traceback)
+            return info
+        finally:
+            while tb is not None:
+                try:
+                    tb.tb_frame.clear()
+                    tb.tb_frame.f_locals  # noqa: B018 - drops the snapshot that was taken for a debugger
+                except RuntimeError:
+                    pass
+                tb = tb.tb_next
+            del tb
+
+    # -- values as data ---------------------------------------------------------------------------------------------
+
+    def prepare_exception(self, exc: Any, serializer: str | None = None) -> Any:
+        if (self.serializer if serializer is None else serializer) in EXCEPTION_ABLE_CODECS:
+            return get_pickleable_exception(exc)
+        return stored_exceptions.describe(exc, self.encode)
+
+    def exception_to_python(self, exc: Any) -> Any:
+        if not exc:
+            return None
+        if isinstance(exc, BaseException):
+            return get_pickled_exception(exc) if self.serializer in EXCEPTION_ABLE_CODECS else exc
+        return stored_exceptions.rebuild(exc)
+
+    def prepare_value(self, result: Any) -> Any:
+        if self.serializer != "pickle" and isinstance(result, ResultBase):
+            return result.as_tuple()  # type: ignore[attr-defined]
+        return result
+
+    def encode(self, data: Any) -> Any:
+        _, _, payload = self._encode(data)
+        return compress_payload(payload, self.compression) if self.compression else payload
+
+    def _encode(self, data: Any) -> Any:
+        return dumps(data, serializer=self.serializer)
+
+    def decode(self, payload: Any) -> Any:
+        if payload is None:
+            return payload
+        return loads(
+            decompress_payload(payload or str(payload)),
+            content_type=self.content_type,
+            content_encoding=self.content_encoding,
+            accept=self.accept,
+        )
+
+    def decode_result(self, payload: Any) -> Any:
+        return self.meta_from_decoded(self.decode(payload))
+
+    def meta_from_decoded(self, meta: Any) -> Any:
+        if meta["status"] in self.EXCEPTION_STATES:
+            meta["result"] = self.exception_to_python(meta["result"])
+        return meta
+
+    def encode_result(self, result: Any, state: Any) -> Any:
+        if state in self.EXCEPTION_STATES and isinstance(result, BaseException):
+            return self.prepare_exception(result)
+        return self.prepare_value(result)
+
+    def is_cached(self, task_id: str) -> bool:
+        return task_id in self._cache
+
+    def _get_result_meta(
+        self, result: Any, state: Any, traceback: Any, request: Any, format_date: bool = True, encode: bool = False
+    ) -> dict[str, Any]:
+        """What is stored about a task."""
+        done = None
+        if state in self.READY_STATES:
+            done = self.app.now()
+            done = done.isoformat() if format_date else done
+        meta = {
+            "status": state,
+            "result": result,
+            "traceback": traceback,
+            "children": self.current_task_children(request),
+            "date_done": done,
+        }
+        for key, attribute in (("group_id", "group"), ("parent_id", "parent_id")):
+            value = getattr(request, attribute, None) if request else None
+            if value:
+                meta[key] = value
+        if request and self.app.conf.find_value_for_key("extended", "result"):
+            meta.update(self._extended_meta(request, encode))
+        return meta
+
+    def _extended_meta(self, request: Any, encode: bool) -> dict[str, Any]:
+        origin = getattr(request, "delivery_info", None)
+        meta = {
+            "name": getattr(request, "task", None),
+            "args": getattr(request, "args", None),
+            "kwargs": getattr(request, "kwargs", None),
+            "worker": getattr(request, "hostname", None),
+            "retries": getattr(request, "retries", None),
+            "queue": origin.get("routing_key") if origin else None,
+        }
+        stamps = getattr(request, "stamps", None)
+        if stamps:
+            names = request.stamped_headers
+            meta["stamped_headers"] = names
+            meta.update((key, value) for key, value in stamps.items() if key in (names or ()))
+        if encode:
+            from kombu.utils.encoding import ensure_bytes
+
+            for key in ("args", "kwargs"):
+                meta[key] = ensure_bytes(self.encode(meta[key]))
+        return meta
+
+    # -- repeating what may fail ------------------------------------------------------------------------------------
+
+    def _sleep(self, amount: float) -> None:
+        time.sleep(amount)
+
+    def exception_safe_to_retry(self, exc: BaseException) -> bool:
+        """True for errors of the store after which trying again makes sense."""
+        return False
+
+    def on_backend_retryable_error(self, exc: BaseException) -> None:
+        """Called before trying again."""
+
+    def _ensure_retryable(
+        self,
+        func: Any,
+        *args: Any,
+        fallback_exc: Any = None,
+        fallback_msg: Any = None,
+        max_retries: Any = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Call ``func``; repeat it where the settings ask for that."""
+        limit = self.max_retries if max_retries is None else max_retries
+        retries = 0
+        while True:
+            try:
+                return func(*args, **kwargs)
+            except Exception as exc:
+                if not (self.always_retry and self.exception_safe_to_retry(exc)):
+                    raise
+                if retries >= limit:
+                    if fallback_exc:
+                        raise_with_context(fallback_exc(fallback_msg))
+                    raise
+                retries += 1
+                name = getattr(func, "__name__", repr(func))
+                logger.warning("Failed operation %s. Retrying %s more times.", name, limit - retries, exc_info=True)
+                try:
+                    self.on_backend_retryable_error(exc)
+                except Exception:
+                    logger.exception("on_backend_retryable_error hook failed; continuing retry loop")
+                self._sleep(
+                    get_exponential_backoff_interval(
+                        self.base_sleep_between_retries_ms, retries, self.max_sleep_between_retries_ms, True
+                    )
+                    / 1000
+                )
+
+    # -- tasks ------------------------------------------------------------------------------------------------------
+
+    def store_result(
+        self, task_id: str, result: Any, state: Any, traceback: Any = None, request: Any = None, **kwargs: Any
+    ) -> Any:
+        """Store a state with its value or exception; wakes who waits."""
+        result = self.encode_result(result, state)
+        self._ensure_retryable(
+            self._store_result,
+            task_id,
+            result,
+            state,
+            traceback,
+            fallback_exc=partial(BackendStoreError, task_id=task_id, state=state),
+            fallback_msg="failed to store result on the backend",
+            request=request,
+            **kwargs,
+        )
+        waiting.notify(task_id)
+        return result
+
+    def forget(self, task_id: str) -> None:
+        self._cache.pop(task_id, None)
+        self._ensure_retryable(self._forget, task_id)
+
+    def _forget(self, task_id: str) -> None:
+        raise NotImplementedError("backend does not implement forget.")
+
+    def get_state(self, task_id: str) -> Any:
+        return self.get_task_meta(task_id)["status"]
+
+    get_status = get_state
+
+    def get_traceback(self, task_id: str) -> Any:
+        return self.get_task_meta(task_id).get("traceback")
+
+    def get_result(self, task_id: str) -> Any:
+        return self.get_task_meta(task_id).get("result")
+
+    def get_children(self, task_id: str) -> Any:
+        return self.get_task_meta(task_id).get("children")
+
+    def _ensure_not_eager(self) -> None:
+        conf = self.app.conf
+        if conf.task_always_eager and not conf.task_store_eager_result:
+            warnings.warn(
+                "Results are not stored in backend and should not be retrieved when task_always_eager is enabled, "
+                "unless task_store_eager_result is enabled.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+
+    def get_task_meta(self, task_id: str, cache: bool = True) -> Any:
+        """All that is stored about a task."""
+        self._ensure_not_eager()
+        if cache and task_id in self._cache:
+            return self._cache[task_id]
+        meta = self._ensure_retryable(
+            self._get_task_meta_for,
+            task_id,
+            fallback_exc=partial(BackendGetMetaError, task_id=task_id),
+            fallback_msg="failed to get meta",
+        )
+        if cache and meta.get("status") == states.SUCCESS:
+            self._cache[task_id] = meta
+        return meta
+
+    def _get_task_meta_for(self, task_id: str) -> Any:
+        raise NotImplementedError("backend does not implement _get_task_meta_for.")
+
+    def _store_result(self, *args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError("backend does not implement _store_result.")
+
+    def task_result_exists(self, task_id: str) -> bool:
+        return bool(self._get_task_meta_for(task_id)["status"] != states.PENDING)
+
+    def reload_task_result(self, task_id: str) -> None:
+        self._cache[task_id] = self.get_task_meta(task_id, cache=False)
+
+    # -- groups -----------------------------------------------------------------------------------------------------
+
+    def reload_group_result(self, group_id: str) -> None:
+        self._cache[group_id] = self.get_group_meta(group_id, cache=False)
+
+    def get_group_meta(self, group_id: str, cache: bool = True) -> Any:
+        self._ensure_not_eager()
+        if cache and group_id in self._cache:
+            return self._cache[group_id]
+        meta = self._ensure_retryable(self._restore_group, group_id)
+        if cache and meta is not None:
+            self._cache[group_id] = meta
+        return meta
+
+    def _restore_group(self, group_id: str) -> Any:
+        raise NotImplementedError("backend does not implement _restore_group.")
+
+    def _save_group(self, group_id: str, result: Any) -> Any:
+        raise NotImplementedError("backend does not implement _save_group.")
+
+    def _delete_group(self, group_id: str) -> Any:
+        raise NotImplementedError("backend does not implement _delete_group.")
+
+    def restore_group(self, group_id: str, cache: bool = True) -> Any:
+        meta = self.get_group_meta(group_id, cache=cache)
+        return meta["result"] if meta else None
+
+    def save_group(self, group_id: str, result: Any) -> Any:
+        return self._ensure_retryable(self._save_group, group_id, result)
+
+    def delete_group(self, group_id: str) -> Any:
+        self._cache.pop(group_id, None)
+        return self._ensure_retryable(self._delete_group, group_id)
+
+    # -- hooks ------------------------------------------------------------------------------------------------------
+
+    def cleanup(self) -> None:
+        """Drop what has expired."""
+
+    def process_cleanup(self) -> None:
+        """Called after each task."""
+
+    def on_task_call(self, producer: Any, task_id: str) -> dict[str, Any]:
+        """Called before a task is sent."""
+        return {}
+
+    def add_to_chord(self, chord_id: str, result: Any) -> None:
+        raise NotImplementedError("Backend does not support add_to_chord")
+
+    def on_chord_part_return(self, request: Any, state: Any, result: Any, **kwargs: Any) -> None:
+        """Called when a member of a chord has ended."""
+
+    def set_chord_size(self, group_id: str, chord_size: int) -> None:
+        """Called before the members of a chord are sent."""
+
+    def ensure_chords_allowed(self) -> None:
+        """Raises where chords are impossible."""
+
+    def apply_chord(self, header_result_args: Any, body: Any, **kwargs: Any) -> None:
+        self.ensure_chords_allowed()
+        self.fallback_chord_unlock(self.app.GroupResult(*header_result_args), body, **kwargs)
+
+    def current_task_children(self, request: Any = None) -> Any:
+        request = request or getattr(get_current_task(), "request", None)
+        if not request:
+            return None
+        children = getattr(request, "_children", None) if isinstance(request, Context) else None
+        if children is None and not isinstance(request, Context):
+            children = getattr(request, "children", None)
+        return [result.as_tuple() for result in children or ()]
+
+    def __reduce__(self, args: Any = (), kwargs: Any = None) -> Any:  # type: ignore[override]
+        return unpickle_backend, (self.__class__, args, kwargs or {})
+
+
+class SyncBackendMixin:
+    """Waiting for results: look, sleep until the store is written, look again.
+
+    A store that another process writes is looked at every ``interval`` seconds.
+    """
+
+    def iter_native(
+        self: Any,
+        result: Any,
+        timeout: float | None = None,
+        interval: float = 0.5,
+        no_ack: bool = True,
+        on_message: Any = None,
+        on_interval: Any = None,
+    ) -> Iterator[tuple[Any, Any]]:
+        self._ensure_not_eager()
+        ids = set()
+        for member in result.results:
+            if isinstance(member, ResultSet):
+                yield member.id, member.results
+            else:
+                ids.add(member.id)
+        if ids:
+            yield from self.get_many(
+                ids,
+                timeout=timeout,
+                interval=interval,
+                no_ack=no_ack,
+                on_message=on_message,
+                on_interval=on_interval,
+            )
+
+    def wait_for_pending(
+        self: Any,
+        result: Any,
+        timeout: float | None = None,
+        interval: float = 0.5,
+        no_ack: bool = True,
+        on_message: Any = None,
+        on_interval: Any = None,
+        callback: Any = None,
+        propagate: bool = True,
+    ) -> Any:
+        self._ensure_not_eager()
+        if on_message is not None:
+            raise ImproperlyConfigured("Backend does not support on_message callback")
+        meta = self.wait_for(result.id, timeout=timeout, interval=interval, on_interval=on_interval, no_ack=no_ack)
+        if meta:
+            result._maybe_set_cache(meta)
+            return result.maybe_throw(propagate=propagate, callback=callback)
+        return None
+
+    def wait_for(
+        self: Any,
+        task_id: str,
+        timeout: float | None = None,
+        interval: float = 0.5,
+        no_ack: bool = True,
+        on_interval: Any = None,
+    ) -> Any:
+        self._ensure_not_eager()
+        until = waiting.deadline(timeout)
+        with waiting.Waiter((task_id,)) as waiter:
+            while True:
+                meta = self.get_task_meta(task_id)
+                if meta["status"] in states.READY_STATES:
+                    return meta
+                if on_interval:
+                    on_interval()
+                left = waiting.left(until)
+                if left is not None and left <= 0:
+                    raise TimeoutError("The operation timed out.")
+                waiter.wait(interval if left is None else min(interval, left))
+
+    #: True where every write happens in this process, so that whoever asked is called back.
+    calls_back = True
+
+    def add_pending_result(self, result: Any, weak: bool = False) -> Any:
+        """Call the handle's promise back when its result is written; only needed where there is a promise."""
+        if "on_ready" in result.__dict__ and hasattr(self, "get_task_meta"):
+            self._watch(result)
+        return result
+
+    def _watch(self: Any, result: Any) -> None:
+        stop: list[Any] = []
+
+        def changed(task_id: str) -> None:
+            meta = self.get_task_meta(task_id)
+            if meta["status"] in states.READY_STATES:
+                for end in stop:
+                    end()
+                result._maybe_set_cache(meta)
+
+        stop.append(waiting.listen(result.id, changed))
+        changed(result.id)
+
+    def remove_pending_result(self, result: Any) -> Any:
+        return result
+
+    @property
+    def is_async(self) -> bool:
+        """True for stores that call back by themselves."""
+        return False
+
+
+class BaseBackend(Backend, SyncBackendMixin):
+    """Base of stores that implement ``_store_result`` and ``_get_task_meta_for``."""
+
+
+BaseDictBackend = BaseBackend
+
+
+class DisabledBackend(BaseBackend):
+    """``result_backend='disabled://'``: nothing is kept, and asking is an error."""
+
+    _cache: Any = {}
+
+    def store_result(self, *args: Any, **kwargs: Any) -> None:
+        """Nothing is stored."""
+
+    def ensure_chords_allowed(self) -> None:
+        raise NotImplementedError(E_CHORD_NO_BACKEND.strip())
+
+    def _is_disabled(self, *args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError(E_NO_BACKEND.strip())
+
+    def as_uri(self, *args: Any, **kwargs: Any) -> str:
+        return "disabled://"
+
+    get_state = get_status = get_result = get_traceback = _is_disabled
+    get_task_meta_for = wait_for = get_many = _is_disabled
+
+    def _get_task_meta_for(self, task_id: str) -> Any:
+        # Celery has no such method here, and its callers see that
+        raise AttributeError("'DisabledBackend' object has no attribute '_get_task_meta_for'")
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("BaseKeyValueStoreBackend", "KeyValueStoreBackend"):
+        from . import keyvalue
+
+        return getattr(keyvalue, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,337 @@
+"""Signatures: a task's name with arguments and options, as a dict that can be stored and sent.
+
+Compositions (chain, group, chord …) are signatures with a ``subtask_type``; they register themselves with
+``Signature.register_type``.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import MutableSequence
+from copy import deepcopy
+from functools import partial as _partial
+from types import GenericAlias
+from typing import Any
+
+from kombu.utils.functional import maybe_list, reprcall
+from kombu.utils.objects import cached_property
+from kombu.utils.uuid import uuid
+
+from ._state import current_app
+from .canvas_stamps import Stampable, StampingVisitor, _merge_dictionaries  # noqa: F401
+from .utils import abstract
+from .utils.objects import getitem_property
+
+__all__ = ("Signature", "StampingVisitor", "maybe_signature", "signature", "subtask")
+
+
+def task_name_from(task: Any) -> Any:
+    return getattr(task, "name", task)
+
+
+@abstract.CallableSignature.register
+class Signature(dict, Stampable):  # type: ignore[type-arg]
+    """A task call that has not been made yet."""
+
+    TYPES: dict[str, Any] = {}
+    _app: Any = None
+    _type: Any = None
+    #: Options that a caller cannot change once they are set.
+    _IMMUTABLE_OPTIONS = frozenset({"group_id", "stamped_headers"})
+
+    @classmethod
+    def register_type(cls, name: str | None = None) -> Any:
+        """Decorator: the class of signatures of that ``subtask_type``."""
+
+        def register(subclass: Any) -> Any:
+            cls.TYPES[name or subclass.__name__] = subclass
+            return subclass
+
+        return register
+
+    @classmethod
+    def from_dict(cls, d: Any, app: Any = None) -> Any:
+        kind = d.get("subtask_type")
+        if kind:
+            target = cls.TYPES[kind]
+            if target is not cls:
+                return target.from_dict(d, app=app)
+        return Signature(d, app=app)
+
+    def __init__(
+        self,
+        task: Any = None,
+        args: Any = None,
+        kwargs: Any = None,
+        options: Any = None,
+        type: Any = None,
+        subtask_type: str | None = None,
+        immutable: bool = False,
+        app: Any = None,
+        **ex: Any,
+    ) -> None:
+        self._app = app
+        if isinstance(task, dict):
+            super().__init__(task)
+            return
+        name = getattr(task, "name", None)
+        if name is None:
+            name = task
+        else:
+            self._type = task
+        super().__init__(
+            task=name,
+            args=tuple(args or ()),
+            kwargs=kwargs or {},
+            options={**(options or {}), **ex},
+            subtask_type=subtask_type,
+            immutable=immutable,
+        )
+
+    id = getitem_property("options.task_id", "Id of the task.")
+    parent_id = getitem_property("options.parent_id", "Id of the task that started it.")
+    root_id = getitem_property("options.root_id", "Id of the first task of the tree.")
+    task = getitem_property("task", "Name of the task.")
+    args = getitem_property("args", "Positional arguments.")
+    kwargs = getitem_property("kwargs", "Keyword arguments.")
+    options = getitem_property("options", "Options of apply_async.")
+    subtask_type = getitem_property("subtask_type", "Kind of composition.")
+    immutable = getitem_property("immutable", "True if further arguments are ignored.")
+
+    @property
+    def name(self) -> Any:
+        return self.task
+
+    @cached_property
+    def type(self) -> Any:
+        """The task itself."""
+        return self._type or self.app.tasks[self["task"]]
+
+    @cached_property
+    def app(self) -> Any:
+        return self._app or current_app
+
+    @cached_property
+    def AsyncResult(self) -> Any:
+        try:
+            return self.type.AsyncResult
+        except KeyError:  # not registered here
+            return self.app.AsyncResult
+
+    @cached_property
+    def _apply_async(self) -> Any:
+        try:
+            return self.type.apply_async
+        except KeyError:
+            return _partial(self.app.send_task, self["task"])
+
+    # -- calling ----------------------------------------------------------------------------------------------------
+
+    def __call__(self, *partial_args: Any, **partial_kwargs: Any) -> Any:
+        args, kwargs, _ = self._merge(partial_args, partial_kwargs, None)
+        return self.type(*args, **kwargs)
+
+    def delay(self, *partial_args: Any, **partial_kwargs: Any) -> Any:
+        return self.apply_async(partial_args, partial_kwargs)
+
+    def apply(self, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
+        """Run here and now."""
+        given = {key: value for key, value in options.items() if value is not None}
+        args, kwargs, given = self._merge(args, kwargs, given)
+        return self.type.apply(args, kwargs, **given)
+
+    def apply_async(self, args: Any = None, kwargs: Any = None, route_name: Any = None, **options: Any) -> Any:
+        """Send; further arguments go before those of the signature."""
+        given = {key: value for key, value in options.items() if value is not None}
+        try:
+            send = self._apply_async
+        except IndexError:  # an empty composition has no task
+            return None
+        if args or kwargs or given:
+            args, kwargs, given = self._merge(args, kwargs, given)
+        else:
+            args, kwargs, given = self.args, self.kwargs, self.options
+        return send(args, kwargs, **given)
+
+    def __invert__(self) -> Any:
+        return self.apply_async().get()
+
+    def election(self) -> Any:
+        raise NotImplementedError("an election needs several workers and a broker")
+
+    # -- combining --------------------------------------------------------------------------------------------------
+
+    def _merge(self, args: Any = None, kwargs: Any = None, options: Any = None, force: bool = False) -> Any:
+        merged = self.options
+        if options is not None:
+            fixed = self._IMMUTABLE_OPTIONS.union(self.options.get("stamped_headers") or ())
+            merged = {
+                **self.options,
+                **{key: value for key, value in options.items() if key not in fixed or key not in self.options},
+            }
+        if self.immutable and not force:
+            return self.args, self.kwargs, merged
+        return (
+            (*args, *self.args) if args else self.args,
+            {**self.kwargs, **kwargs} if kwargs else self.kwargs,
+            merged,
+        )
+
+    def clone(self, args: Any = None, kwargs: Any = None, **opts: Any) -> Any:
+        """A copy with further arguments and options."""
+        if args or kwargs or opts:
+            args, kwargs, opts = self._merge(args, kwargs, opts)
+        else:
+            args, kwargs, opts = self.args, self.kwargs, self.options
+        copied = Signature.from_dict(
+            {
+                "task": self.task,
+                "args": tuple(args),
+                "kwargs": dict(kwargs) if kwargs is self.kwargs else kwargs,
+                "options": deepcopy(opts),
+                "subtask_type": self.subtask_type,
+                "immutable": self.immutable,
+            },
+            app=self._app,
+        )
+        copied._type = self._type
+        return copied
+
+    partial = clone
+
+    def freeze(
+        self,
+        _id: str | None = None,
+        group_id: str | None = None,
+        chord: Any = None,
+        root_id: str | None = None,
+        parent_id: str | None = None,
+        group_index: int | None = None,
+    ) -> Any:
+        """Fix the id before the call; gives the result's handle."""
+        opts = self.options
+        if "task_id" not in opts:
+            opts["task_id"] = _id or uuid()
+        if root_id:
+            opts["root_id"] = root_id
+        if parent_id:
+            opts["parent_id"] = parent_id
+        if "reply_to" not in opts:
+            opts["reply_to"] = self.app.thread_oid
+        if group_id and "group_id" not in opts:
+            opts["group_id"] = group_id
+        if chord:
+            opts["chord"] = chord
+        if group_index is not None:
+            opts["group_index"] = group_index
+        return self.AsyncResult(opts["task_id"])
+
+    _freeze = freeze
+
+    def replace(self, args: Any = None, kwargs: Any = None, options: Any = None) -> Any:
+        """A copy with other arguments or options."""
+        copied = self.clone()
+        for name, value in (("args", args), ("kwargs", kwargs), ("options", options)):
+            if value is not None:
+                setattr(copied, name, value)
+        return copied
+
+    def set(self, immutable: bool | None = None, **options: Any) -> Any:
+        """Set options in place."""
+        if immutable is not None:
+            self.set_immutable(immutable)
+        self.options.update(options)
+        return self
+
+    def set_immutable(self, immutable: bool) -> None:
+        self.immutable = immutable
+
+    def _with_list_option(self, key: str) -> Any:
+        items = self.options.setdefault(key, [])
+        if not isinstance(items, MutableSequence):
+            items = self.options[key] = [items]
+        return items
+
+    def append_to_list_option(self, key: str, value: Any) -> Any:
+        items = self._with_list_option(key)
+        if value not in items:
+            items.append(value)
+        return value
+
+    def extend_list_option(self, key: str, value: Any) -> None:
+        self._with_list_option(key).extend(maybe_list(value))
+
+    def link(self, callback: Any) -> Any:
+        """Call another signature with the result; gives that signature."""
+        return self.append_to_list_option("link", callback)
+
+    def link_error(self, errback: Any) -> Any:
+        """Call another signature when the task fails; gives that signature."""
+        return self.append_to_list_option("link_error", errback)
+
+    def on_error(self, errback: Any) -> Any:
+        """``link_error`` that gives this signature."""
+        self.link_error(errback)
+        return self
+
+    def flatten_links(self) -> list[Any]:
+        """This signature and all that are linked to it."""
+        links = maybe_list(self.options.get("link")) or []
+        return [self, *itertools.chain.from_iterable(link.flatten_links() for link in links)]
+
+    # -- as a value -------------------------------------------------------------------------------------------------
+
+    def reprcall(self, *args: Any, **kwargs: Any) -> str:
+        args, kwargs, _ = self._merge(args, kwargs, {}, force=True)
+        return reprcall(self["task"], args, kwargs)  # type: ignore[no-any-return]
+
+    def __repr__(self) -> str:
+        return self.reprcall()
+
+    __class_getitem__ = classmethod(GenericAlias)
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        plain = dict(self)
+        memo[id(self)] = plain
+        plain["options"] = deepcopy(self.options, memo)
+        return plain
+
+    def __reduce__(self) -> Any:
+        return signature, (dict(self),)
+
+    def __json__(self) -> Any:
+        return dict(self)
+
+    def items(self) -> Any:
+        for key, value in super().items():
+            yield key.decode() if isinstance(key, bytes) else key, value
+
+
+def signature(varies: Any, *args: Any, **kwargs: Any) -> Any:
+    """A signature from a task, a name, a dict, or a copy of another signature."""
+    app = kwargs.get("app")
+    if isinstance(varies, dict):
+        if isinstance(varies, abstract.CallableSignature):
+            return varies.clone()
+        return Signature.from_dict(varies, app=app)
+    return Signature(varies, *args, **kwargs)
+
+
+subtask = signature
+
+
+def maybe_signature(d: Any, app: Any = None, clone: bool = False) -> Any:
+    """A dict as a signature, anything else as it is."""
+    if d is None:
+        return None
+    if isinstance(d, abstract.CallableSignature):
+        if clone:
+            d = d.clone()
+    elif isinstance(d, dict):
+        d = signature(d)
+    if app is not None and d is not None:
+        d._app = app
+    return d
+
+
+maybe_subtask = maybe_signature

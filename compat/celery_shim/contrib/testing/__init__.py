@@ -1,0 +1,1 @@
+"""Help for test suites: apps without side effects, embedded workers, messages."""

@@ -1,0 +1,10 @@
+"""``celery.ping``: the task that test workers answer to show that they run."""
+
+from __future__ import annotations
+
+from ...app import shared_task
+
+
+@shared_task(name="celery.ping")  # type: ignore[untyped-decorator]
+def ping() -> str:
+    return "pong"

@@ -1,0 +1,1 @@
+"""What an app does when it finds itself inside a framework."""

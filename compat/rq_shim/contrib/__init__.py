@@ -1,0 +1,1 @@
+"""Empty, as in RQ 2 and 3."""

@@ -1,0 +1,516 @@
+"""`BaseWorker`: the loop that takes jobs and has them performed.
+
+What happens to one job is in `runtime.workerrun`, how a worker is known to others in `runtime.workerinfo`. A worker
+here is an object and not a process: `work()` runs jobs on the thread that calls it, whichever that is, and leaves
+signal handlers as they were.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from enum import Enum
+from random import shuffle
+from typing import Any
+
+from ..connections import client_of, implicit_connection
+from ..defaults import (
+    DEFAULT_JOB_MONITORING_INTERVAL,
+    DEFAULT_LOGGING_DATE_FORMAT,
+    DEFAULT_LOGGING_FORMAT,
+    DEFAULT_MAINTENANCE_TASK_INTERVAL,
+    DEFAULT_RESULT_TTL,
+    DEFAULT_WORKER_TTL,
+)
+from ..exceptions import DequeueTimeout, StopRequested
+from ..job import Job
+from ..logutils import blue, green, setup_loghandlers
+from ..queue import Queue
+from ..runtime.records import new_hex
+from ..runtime.workerinfo import WorkerInfo
+from ..runtime.workerrun import WorkerRun
+from ..serializers import resolve_serializer
+from ..suspension import is_suspended
+from ..timeouts import get_default_death_penalty_class
+from ..utils import ensure_job_list, get_connection_from_queues, import_job_class, import_queue_class, now
+from ..version import VERSION
+
+__all__ = ["SHUTDOWN_SIGNAL", "BaseWorker", "DequeueStrategy", "WorkerStatus", "logger", "signal_name"]
+
+logger = logging.getLogger("rq.worker")
+if logger.level == logging.NOTSET:
+    logger.setLevel(logging.INFO)
+
+SHUTDOWN_SIGNAL = getattr(signal, "SIGKILL", signal.SIGTERM)
+_signames = {getattr(signal, name): name for name in dir(signal) if name.startswith("SIG") and "_" not in name}
+
+WAIT = 0.25
+"""Longest wait in one go for a job; a worker that is told to stop looks up that often."""
+
+
+def signal_name(signum: int) -> str:
+    """Name of a signal."""
+    try:
+        return signal.Signals(signum).name
+    except (KeyError, ValueError):
+        return "SIG_UNKNOWN"
+
+
+class DequeueStrategy(str, Enum):
+    """In which order queues are asked."""
+
+    DEFAULT = "default"
+    ROUND_ROBIN = "round_robin"
+    RANDOM = "random"
+
+
+class WorkerStatus(str, Enum):
+    """What a worker does."""
+
+    STARTED = "started"
+    SUSPENDED = "suspended"
+    BUSY = "busy"
+    IDLE = "idle"
+
+
+class BaseWorker(WorkerRun, WorkerInfo):
+    """Takes jobs of its queues, first queue first, and performs them one after the other."""
+
+    death_penalty_class: Any = get_default_death_penalty_class()
+    queue_class: Any = Queue
+    job_class: Any = Job
+    log_result_lifespan = True
+    log_job_description = True
+    exponential_backoff_factor = 2.0
+    max_connection_wait_time = 60.0
+
+    def __init__(
+        self,
+        queues: Any,
+        name: str | None = None,
+        default_result_ttl: int = DEFAULT_RESULT_TTL,
+        connection: Any = None,
+        exception_handlers: Any = None,
+        maintenance_interval: int = DEFAULT_MAINTENANCE_TASK_INTERVAL,
+        default_worker_ttl: int | None = None,
+        worker_ttl: int | None = None,
+        job_class: Any = None,
+        queue_class: Any = None,
+        log_job_description: bool = True,
+        job_monitoring_interval: int = DEFAULT_JOB_MONITORING_INTERVAL,
+        disable_default_exception_handler: bool = False,
+        prepare_for_work: bool = True,
+        serializer: Any = None,
+        work_horse_killed_handler: Callable[..., Any] | None = None,
+    ) -> None:
+        self.default_result_ttl = default_result_ttl
+        if default_worker_ttl and not worker_ttl:
+            warnings.warn("default_worker_ttl is deprecated, use worker_ttl.", DeprecationWarning, stacklevel=2)
+        self.worker_ttl = worker_ttl or default_worker_ttl or DEFAULT_WORKER_TTL
+        self.job_monitoring_interval = job_monitoring_interval
+        self.maintenance_interval = maintenance_interval
+        given = ensure_job_list(queues)
+        if connection is None:
+            connection = get_connection_from_queues(given)
+        if connection is None:
+            connection = implicit_connection()
+        self.connection = self._set_connection(connection)
+        self._client = client_of(connection)
+        self._store = self._client._store
+        self.redis_server_version: Any = None
+        if job_class:
+            self.job_class = import_job_class(job_class) if isinstance(job_class, str) else job_class
+        if queue_class:
+            self.queue_class = import_queue_class(queue_class) if isinstance(queue_class, str) else queue_class
+        self.version: str = VERSION
+        self.python_version: str = sys.version
+        self._serializer_arg = serializer
+        self.serializer = resolve_serializer(serializer)
+        self.executions: dict[str, Any] = {}
+        self._executions: list[Any] = []
+        self.queues: list[Any] = [self._queue_of(item) for item in given]
+        self.name: str = name or new_hex()
+        self.validate_queues()
+        self._ordered_queues = self.queues[:]
+        self._exc_handlers: list[Callable[..., Any]] = []
+        self._work_horse_killed_handler = work_horse_killed_handler
+        self._shutdown_requested_date: datetime | None = None
+        self._state: str = "starting"
+        self._is_horse = False
+        self._horse_pid = 0
+        self._stop_requested = False
+        self._stopped_job_id: str | None = None
+        self._case: Any = None
+        self._signals: dict[int, Any] = {}
+        self.log = logger
+        self.log_job_description = log_job_description
+        self.last_cleaned_at: datetime | None = None
+        self.successful_job_count = 0
+        self.failed_job_count = 0
+        self.total_working_time = 0.0
+        self.birth_date: datetime | None = None
+        self.last_heartbeat: datetime | None = None
+        self.scheduler: Any = None
+        self.pubsub: Any = None
+        self.pubsub_thread: Any = None
+        self._dequeue_strategy: Any = DequeueStrategy.DEFAULT
+        self.disable_default_exception_handler = disable_default_exception_handler
+        self.hostname: str | None = socket.gethostname() if prepare_for_work else None
+        self.pid: int | None = os.getpid() if prepare_for_work else None
+        self.ip_address = "unknown"
+        for handler in exception_handlers if isinstance(exception_handlers, (list, tuple)) else [exception_handlers]:
+            if handler is not None:
+                self.push_exc_handler(handler)
+
+    def _queue_of(self, item: Any) -> Any:
+        if not isinstance(item, str):
+            return item
+        return self.queue_class(
+            name=item,
+            connection=self.connection,
+            job_class=self.job_class,
+            serializer=self.serializer,
+            death_penalty_class=self.death_penalty_class,
+        )
+
+    def _set_connection(self, connection: Any) -> Any:
+        pool = getattr(connection, "connection_pool", None)
+        options = getattr(pool, "connection_kwargs", None)
+        if isinstance(options, dict):
+            timeout = options.get("socket_timeout")
+            if timeout is None or timeout < self.connection_timeout:
+                options["socket_timeout"] = self.connection_timeout
+        return connection
+
+    def validate_queues(self) -> None:
+        """TypeError for what is not a queue."""
+        for queue in self.queues:
+            if not isinstance(queue, self.queue_class):
+                raise TypeError(f"{queue} is not of type {self.queue_class} or string types")
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, self.__class__):
+            raise TypeError("Cannot compare workers to other types (of workers)")
+        return self.name == other.name
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def push_exc_handler(self, handler_func: Callable[..., Any]) -> None:
+        """Adds a function that is called after failures."""
+        self._exc_handlers.append(handler_func)
+
+    def pop_exc_handler(self) -> Callable[..., Any]:
+        """Takes the last one away."""
+        return self._exc_handlers.pop()
+
+    # -- the loop ---------------------------------------------------------------------------------------------------
+
+    def work(
+        self,
+        burst: bool = False,
+        logging_level: str | None = None,
+        date_format: str = DEFAULT_LOGGING_DATE_FORMAT,
+        log_format: str = DEFAULT_LOGGING_FORMAT,
+        max_jobs: int | None = None,
+        max_idle_time: int | None = None,
+        with_scheduler: bool = False,
+        dequeue_strategy: Any = DequeueStrategy.DEFAULT,
+    ) -> bool:
+        """Performs jobs until it is told to stop, or (`burst`) until there are none. True if there was one."""
+        self.bootstrap(logging_level, date_format, log_format)
+        self._dequeue_strategy = dequeue_strategy
+        completed = 0
+        if with_scheduler:
+            self._start_scheduler(burst, logging_level, date_format, log_format)
+        self._install_signal_handlers()
+        try:
+            while True:
+                try:
+                    self.check_for_suspension(burst)
+                    if self.should_run_maintenance_tasks:
+                        self.run_maintenance_tasks()
+                    if self._stop_requested:
+                        self.log.info("Worker %s: stopping on request", self.name)
+                        break
+                    found = self.dequeue_job_and_maintain_ttl(None if burst else self.dequeue_timeout, max_idle_time)
+                    if found is None:
+                        if burst:
+                            self.log.info("Worker %s: done, quitting", self.name)
+                        elif max_idle_time is not None:
+                            self.log.info("Worker %s: idle for %d seconds, quitting", self.name, max_idle_time)
+                        break
+                    self.execute_job(*found)
+                    self.heartbeat()
+                    completed += 1
+                    if max_jobs is not None and completed >= max_jobs:
+                        self.log.info("Worker %s: finished executing %d jobs, quitting", self.name, completed)
+                        break
+                except StopRequested:
+                    break
+                except SystemExit:
+                    raise
+                except BaseException:
+                    self.log.error("Worker %s: found an unhandled exception, quitting...", self.name, exc_info=True)
+                    break
+        finally:
+            self._restore_signal_handlers()
+            self.teardown()
+        return bool(completed)
+
+    def bootstrap(
+        self,
+        logging_level: str | None = "INFO",
+        date_format: str = DEFAULT_LOGGING_DATE_FORMAT,
+        log_format: str = DEFAULT_LOGGING_FORMAT,
+    ) -> None:
+        """What comes before the first job."""
+        setup_loghandlers(logging_level, date_format, log_format, name="rq.worker")
+        setup_loghandlers(logging_level, date_format, log_format, name="rq.job")
+        self.register_birth()
+        self.log.info("Worker %s: started with PID %d, version %s", self.name, os.getpid(), VERSION)
+        self.subscribe()
+        self.set_state(WorkerStatus.STARTED)
+        self.log.info("*** Listening on %s...", green(", ".join(self.queue_names())))
+
+    def execute_job(self, job: Any, queue: Any) -> None:
+        """Has one job performed."""
+        raise NotImplementedError
+
+    def dequeue_job_and_maintain_ttl(
+        self, timeout: int | None, max_idle_time: int | None = None
+    ) -> tuple[Any, Any] | None:
+        """The next job and its queue; None when there is none (no timeout) or the idle time is over."""
+        self.set_state(WorkerStatus.IDLE)
+        self.procline("Listening on " + ",".join(self.queue_names()))
+        result = None
+        idle_since = time.monotonic()
+        while True:
+            self.heartbeat()
+            if self.should_run_maintenance_tasks:
+                self.run_maintenance_tasks()
+            try:
+                result = self._dequeue(timeout, max_idle_time, idle_since)
+                break
+            except DequeueTimeout:
+                if max_idle_time is not None and math.ceil(max_idle_time - (time.monotonic() - idle_since)) <= 0:
+                    break
+        self.heartbeat()
+        return result
+
+    def _dequeue(self, timeout: int | None, max_idle_time: int | None, idle_since: float) -> Any:
+        """One wait of `timeout` seconds, in pieces, so that a stop is seen."""
+        left: float | None = timeout
+        end = None if timeout is None else time.monotonic() + timeout
+        while True:
+            if end is not None:
+                left = end - time.monotonic()
+                if max_idle_time is not None:
+                    left = min(left, max_idle_time - (time.monotonic() - idle_since))
+                if left <= 0:
+                    raise DequeueTimeout(timeout, self.queue_keys())
+            try:
+                found = self.queue_class.dequeue_any(
+                    self._ordered_queues,
+                    None if left is None else min(left, WAIT),
+                    connection=self.connection,
+                    job_class=self.job_class,
+                    serializer=self.serializer,
+                    death_penalty_class=self.death_penalty_class,
+                )
+            except DequeueTimeout:
+                if self._stop_requested or is_suspended(self.connection):
+                    self._look_up()
+                continue
+            if found is not None:
+                self._dequeued(*found)
+            return found
+
+    def _look_up(self) -> None:
+        if self._stop_requested:
+            raise StopRequested
+        self.check_for_suspension(False)
+
+    def _dequeued(self, job: Any, queue: Any) -> None:
+        self.reorder_queues(reference_queue=queue)
+        if self.log_job_description:
+            self.log.info("Worker %s: %s: %s (%s)", self.name, green(queue.name), blue(str(_text_of(job))), job.id)
+        else:
+            self.log.info("Worker %s: %s: %s", self.name, green(queue.name), job.id)
+
+    def reorder_queues(self, reference_queue: Any) -> None:
+        """In which order queues are asked next, after a job of this one."""
+        strategy = self._dequeue_strategy or DequeueStrategy.DEFAULT
+        if strategy not in ("default", "random", "round_robin"):
+            raise ValueError(f"Dequeue strategy {strategy} is not allowed. Use `default`, `random` or `round_robin`.")
+        if strategy == DequeueStrategy.ROUND_ROBIN:
+            place = self._ordered_queues.index(reference_queue) + 1
+            self._ordered_queues = self._ordered_queues[place:] + self._ordered_queues[:place]
+        elif strategy == DequeueStrategy.RANDOM:
+            shuffle(self._ordered_queues)
+
+    def check_for_suspension(self, burst: bool) -> None:
+        """Waits while workers are suspended; a burst worker ends instead."""
+        before = None
+        told = False
+        while not self._stop_requested and is_suspended(self.connection, self):
+            if burst:
+                self.log.info("Worker %s: suspended in burst mode, exiting", self.name)
+                self.log.info("Worker %s: note: there could still be unfinished jobs on the queue", self.name)
+                raise StopRequested
+            if not told:
+                self.log.info("Worker %s: suspended, run `rq resume` to resume", self.name)
+                before = self.get_state()
+                self.set_state(WorkerStatus.SUSPENDED)
+                told = True
+            time.sleep(WAIT)
+        if before:
+            self.set_state(before)
+
+    # -- maintenance ------------------------------------------------------------------------------------------------
+
+    @property
+    def should_run_maintenance_tasks(self) -> bool:
+        """Whether registries are to be cleaned now."""
+        if self.last_cleaned_at is None:
+            return True
+        return now() - self.last_cleaned_at > timedelta(seconds=self.maintenance_interval)
+
+    def run_maintenance_tasks(self) -> None:
+        """Cleans registries."""
+        if self.last_cleaned_at and self.scheduler and not self.scheduler.is_alive():
+            self.scheduler.acquire_locks(auto_start=True)
+        self.clean_registries()
+        self.clean_group_registries()
+
+    def clean_registries(self) -> None:
+        """Takes out of the queues' registries what has ended."""
+        from ..registry import clean_registries
+        from ..worker_registration import clean_worker_registry
+
+        for queue in self.queues:
+            if queue.acquire_maintenance_lock():
+                self.log.info("Worker %s: cleaning registries for queue: %s", self.name, queue.name)
+                clean_registries(queue, self._exc_handlers)
+                clean_worker_registry(queue)
+                queue.release_maintenance_lock()
+        self.last_cleaned_at = now()
+
+    def clean_group_registries(self) -> None:
+        """Takes out of groups what has ended."""
+        from ..group import Group
+
+        if Group.acquire_maintenance_lock(self.connection, max(int(self.maintenance_interval) - 1, 1)):
+            self.log.info("Worker %s: cleaning group registries", self.name)
+            Group.clean_registries(connection=self.connection)
+
+    def _start_scheduler(
+        self,
+        burst: bool = False,
+        logging_level: str | None = "INFO",
+        date_format: str = DEFAULT_LOGGING_DATE_FORMAT,
+        log_format: str = DEFAULT_LOGGING_FORMAT,
+    ) -> None:
+        from ..scheduler import RQScheduler
+
+        self.scheduler = RQScheduler(
+            self.queues,
+            connection=self.connection,
+            logging_level=logging_level if logging_level is not None else self.log.level,
+            date_format=date_format,
+            log_format=log_format,
+            serializer=self.serializer,
+        )
+        self.scheduler.acquire_locks()
+        if not self.scheduler.acquired_locks:
+            return
+        if not burst:
+            self.scheduler.start()
+            return
+        try:
+            self.scheduler.register_birth()
+            self.scheduler.enqueue_scheduled_jobs()
+        finally:
+            self.scheduler.release_locks()
+            self.scheduler.register_death()
+
+    def stop_scheduler(self) -> None:
+        """Ends the scheduler that came with this worker."""
+        self.scheduler.request_stop()
+        self.scheduler.join()
+
+    # -- ending -----------------------------------------------------------------------------------------------------
+
+    def _install_signal_handlers(self) -> None:
+        """SIGINT and SIGTERM end the loop after the current job, while `work()` lasts and in the main thread only."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._signals[number] = signal.signal(number, self.request_stop)
+
+    def _restore_signal_handlers(self) -> None:
+        for number, handler in self._signals.items():
+            with contextlib.suppress(ValueError):
+                signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+        self._signals = {}
+
+    def request_stop(self, signum: int, frame: Any) -> None:
+        """Handler of the first signal: a warm shut down."""
+        self.log.debug("Worker %s: got signal %s", self.name, signal_name(signum))
+        self._shutdown_requested_date = now()
+        for number in self._signals:
+            signal.signal(number, self.request_force_stop)
+        self.handle_warm_shutdown_request()
+        self._shutdown()
+
+    def _shutdown(self) -> None:
+        if self.get_state() != WorkerStatus.BUSY:
+            raise StopRequested()
+        self._stop_requested = True
+        self.set_shutdown_requested_date()
+        if self.scheduler:
+            self.stop_scheduler()
+
+    def request_warm_stop(self) -> None:
+        """From any thread: the loop ends after the current job."""
+        self._shutdown_requested_date = now()
+        self.handle_warm_shutdown_request()
+        self._stop_requested = True
+        self.set_shutdown_requested_date()
+
+    def request_force_stop(self, signum: int, frame: Any) -> None:
+        """Handler of the second signal: the job is left unfinished."""
+        if self._shutdown_requested_date and now() - self._shutdown_requested_date < timedelta(seconds=1):
+            return
+        self.log.warning("Worker %s: cold shut down", self.name)
+        raise SystemExit()
+
+    def handle_warm_shutdown_request(self) -> None:
+        self.log.info("Worker %s [PID %d]: warm shut down requested", self.name, self.pid)
+
+    def teardown(self) -> None:
+        """What comes after the last job."""
+        if not self.is_horse:
+            if self.scheduler:
+                self.stop_scheduler()
+            self.register_death()
+            self.unsubscribe()
+
+
+def _text_of(job: Any) -> Any:
+    from ..exceptions import DeserializationError
+
+    try:
+        return job.description
+    except DeserializationError:
+        return "<DeserializationError>"

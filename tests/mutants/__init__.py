@@ -1,0 +1,1 @@
+"""Named breaks of the shims, each of which a conformance test must notice."""

@@ -1,0 +1,37 @@
+"""Random programs for the RQ shim, many of them: no job lost, none run without leave, every dependent accounted for."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+from brokerless.compat.rq_shim.runtime import engines
+
+from brokerless import Engine
+
+from .rq_programs import Program
+
+PROGRAMS = 3000
+AT_ONCE = 250
+
+
+@pytest.fixture
+def rq_engine(switching: float) -> Iterator[Engine]:
+    """The engine that the shim uses during a test; threads change places slowly and fast."""
+    made = Engine(name="rq-stress")
+    engines.use_engine(made)
+    yield made
+    engines.use_engine(None)
+    made.shut_down(True, 10.0, True)
+
+
+@pytest.mark.parametrize("first", range(1000, 1000 + PROGRAMS, AT_ONCE))
+def test_nothing_is_lost(rq_engine: Engine, first: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs of sixty steps, workers of some steps in two threads."""
+    monkeypatch.setattr(logging.root.manager, "disable", logging.CRITICAL)
+    for seed in range(first, first + AT_ONCE):
+        try:
+            Program(seed, 100_000 + seed).run(60)
+        except AssertionError as wrong:
+            raise AssertionError(f"seed {seed}: {wrong}") from wrong

@@ -1,0 +1,141 @@
+"""What the shim has and RQ has not: priorities, waiting, awaiting, back-pressure. Parents' results by RQ's API."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from brokerless.compat.rq_shim import Queue, SimpleWorker
+from brokerless.compat.rq_shim.runtime.joboutcome import JobFailed
+
+from brokerless.errors import QueueFull
+from tests.unit.rig import SOON
+
+from . import acts
+
+
+@pytest.fixture(autouse=True)
+def automatic(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.delenv("BROKERLESS_AUTOSTART", raising=False)
+    acts.reset()
+    yield
+    acts.gate.set()
+
+
+@pytest.fixture
+def still(connection: Any) -> Queue:
+    """A queue that waits for a worker."""
+    return Queue(connection=connection, autostart=False)
+
+
+def work(queue: Queue) -> None:
+    SimpleWorker([queue], connection=queue.connection).work(burst=True)
+
+
+def test_priorities_in_a_queue(still: Queue) -> None:
+    """0 before all, 3 after all, the others in between in the order of their coming."""
+    for word, priority in (("low", 3), ("normal", None), ("high", 1), ("first", 0), ("normal too", 2)):
+        still.enqueue(acts.note, word, **({} if priority is None else {"priority": priority}))
+    work(still)
+    assert acts.order == ["first", "high", "normal", "normal too", "low"]
+
+
+def test_a_function_keeps_its_own_priority_argument(still: Queue) -> None:
+    job = still.enqueue(acts.takes_priority, priority=1)
+    work(still)
+    assert job.return_value() == 1
+
+
+def test_wait_says_whether_it_is_over(connection: Any) -> None:
+    job = Queue(connection=connection).enqueue(acts.hold, "a")
+    assert acts.started.acquire(timeout=SOON)
+    assert job.wait(0.01) is False
+    acts.gate.set()
+    assert job.wait(SOON) is True
+    assert job.wait(0) is True
+
+
+def test_wait_ends_with_a_cancel(still: Queue) -> None:
+    job = still.enqueue(acts.note, 1)
+    answers: list[bool] = []
+    waiter = threading.Thread(target=lambda: answers.append(job.wait(SOON)))
+    waiter.start()
+    job.cancel()
+    waiter.join(SOON)
+    assert answers == [True]
+    assert acts.order == []
+
+
+def test_wait_ends_with_a_delete(still: Queue) -> None:
+    job = still.enqueue(acts.note, 1)
+    answers: list[bool] = []
+    waiter = threading.Thread(target=lambda: answers.append(job.wait(3)))
+    waiter.start()
+    job.delete()
+    waiter.join(SOON)
+    assert answers == [True]
+
+
+def test_await_gives_the_value(connection: Any) -> None:
+    queue = Queue(connection=connection)
+
+    async def several() -> list[Any]:
+        return list(await asyncio.gather(*(_awaited(queue.enqueue(acts.note, number)) for number in range(20))))
+
+    assert asyncio.run(asyncio.wait_for(several(), SOON)) == list(range(20))
+
+
+def test_await_leaves_the_loop_free(connection: Any) -> None:
+    """The loop goes on while the job runs: it is what opens the gate."""
+    job = Queue(connection=connection).enqueue(acts.hold, "a")
+
+    async def opens() -> Any:
+        waiting = asyncio.ensure_future(_awaited(job))
+        await asyncio.sleep(0)
+        acts.gate.set()
+        return await asyncio.wait_for(waiting, SOON)
+
+    assert asyncio.run(opens()) == "a"
+
+
+def test_await_raises_for_a_failure(connection: Any) -> None:
+    job = Queue(connection=connection).enqueue(acts.boom, "a")
+    with pytest.raises(JobFailed, match="ValueError: a") as caught:
+        asyncio.run(asyncio.wait_for(_awaited(job), SOON))
+    assert (caught.value.job_id, caught.value.status) == (job.id, "failed")
+
+
+async def _awaited(job: Any) -> Any:
+    return await job
+
+
+def test_parents_values_on_request(connection: Any) -> None:
+    queue = Queue(connection=connection)
+    parents = [queue.enqueue(acts.note, number) for number in (1, 2, 3)]
+    child = queue.enqueue(acts.parents_values, depends_on=parents)
+    assert child.wait(SOON)
+    assert sorted(child.return_value()) == [1, 2, 3]
+
+
+def test_max_length_refuses_and_leaves_nothing(connection: Any) -> None:
+    queue = Queue(connection=connection, autostart=False, max_length=2)
+    kept = [queue.enqueue(acts.note, number) for number in range(2)]
+    for options in ({}, {"job_id": "third"}):
+        with pytest.raises(QueueFull):
+            queue.enqueue(acts.note, 3, **options)
+    assert queue.job_ids == [job.id for job in kept]
+    assert not queue.fetch_job("third")
+    work(queue)
+    assert queue.enqueue(acts.note, 4).get_status() == "queued"
+
+
+def test_max_length_is_of_one_queue(connection: Any) -> None:
+    full = Queue("full", connection=connection, autostart=False, max_length=1)
+    other = Queue("other", connection=connection, autostart=False)
+    full.enqueue(acts.note, 1)
+    for number in range(5):
+        other.enqueue(acts.note, number)
+    assert (full.count, other.count) == (1, 5)
