@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -131,7 +132,8 @@ def test_compilation_can_be_switched_off() -> None:
 def test_importing_loads_neither_compiler_nor_cffi(tmp_path: Path) -> None:
     code = "import sys, brokerless; brokerless.BackgroundTasks(); print('brokerless.compiler' in sys.modules)"
     command = [sys.executable, "-c", code]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=50, check=True)
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=50, check=True)
     assert done.stdout.strip() == "False"
 
 
