@@ -6,7 +6,7 @@ PYTEST := $(BIN)/pytest -n 2 -q
 SOURCES := pyproject.toml CMakeLists.txt $(shell find brokerless compat native -name '*.py' -o -name '*.c' -o -name '*.h' 2>/dev/null)
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: demo test install dev native-test lint type packaging oracles oracle-record upstream mutants stress soak asan \
+.PHONY: demo test install dev native-test lint type packaging oracles oracle-record upstream mutants stress stress-compiler soak asan \
     pythons bench full clean
 
 $(BIN)/python:
@@ -68,10 +68,14 @@ mutants: dev
 	$(BIN)/python -m tests.mutants.run
 
 stress: dev
-	$(BIN)/pytest -q -m stress tests/stress
+	$(BIN)/pytest -q -m stress tests/stress --ignore tests/stress/test_compiler_random.py
+
+# 20,000 random functions, compiled and compared; longer than the rest of the stress tests together.
+stress-compiler: dev
+	$(BIN)/pytest -q -m stress tests/stress/test_compiler_random.py -o timeout=3600
 
 soak: dev
-	$(BIN)/pytest -q -m soak tests/stress -o timeout=0
+	$(BIN)/pytest -q -m soak tests/stress -o timeout=0  # 10 million tasks; 100,000 random functions
 
 # The Python suite over an extension built with the address sanitizer.
 asan:
