@@ -8,11 +8,10 @@ import uuid
 from typing import Any
 
 import pytest
+from brokerless.compat.celery_shim.runtime.isolation import isolate
 from hypothesis import given
 from hypothesis import strategies as st
 from kombu.serialization import dumps, loads
-
-from brokerless.compat.celery_shim.runtime.isolation import isolate
 
 
 class Text(str):
