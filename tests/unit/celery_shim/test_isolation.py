@@ -87,7 +87,9 @@ def test_the_copy_shares_nothing_that_can_change(value: list[list[int]]) -> None
     assert all(inner is not outer for inner, outer in zip(copied, value, strict=True))
 
 
-@pytest.mark.parametrize("value", [{1, 2}, object(), datetime.timedelta(1), {"a": {3}}], ids=repr)
+@pytest.mark.parametrize(
+    "value", [{1, 2}, object(), datetime.timedelta(1), {"a": {3}}], ids=["set", "object", "timedelta", "nested"]
+)
 def test_what_json_cannot_hold_is_refused(value: Any) -> None:
     with pytest.raises(Exception, match="JSON|serializable|Encode"):
         isolate(value)
