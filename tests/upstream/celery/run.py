@@ -52,7 +52,7 @@ def run_file(python: Path, suite: Path, path: str, *, real: bool) -> list[dict[s
 
 
 def _run_file(python: Path, suite: Path, path: str, *, real: bool, port: int | None) -> list[dict[str, str]]:
-    alias = [] if real else ["-p", "brokerless.compat.pytest_alias", "-p", "without_canvas"]
+    alias = [] if real else ["-p", "brokerless.compat.pytest_alias"]
     plugin = ["-p", "celery.contrib.pytest"] if path.startswith(selection.NEED_PLUGIN) else []
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.jsonl"
