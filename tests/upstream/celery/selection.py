@@ -45,7 +45,11 @@ GATES = (
             )
         ),
     ),
-    Gate(INTEGRATION, 0.90, tuple(f"t/integration/test_{noun}.py" for noun in "tasks canvas group_chains inspect loader".split())),
+    Gate(
+        INTEGRATION,
+        0.90,
+        tuple(f"t/integration/test_{noun}.py" for noun in "tasks canvas group_chains inspect loader".split()),
+    ),
 )
 
 FILES_LEFT_OUT = {
@@ -84,3 +88,6 @@ NEED_PLUGIN = ("t/integration/", "t/unit/app/test_backends.py", "t/unit/contrib/
 
 INCLUDED_PRIVATE = ("t/integration/",)
 """Prefixes in which reading an underscored attribute does not make a test unfair (helpers of the suite)."""
+
+REDIS_BACKEND = ("t/integration/test_canvas.py", "t/integration/test_group_chains.py")
+"""Files that skip what they cannot test without a Redis result backend."""
