@@ -129,7 +129,7 @@ def test_a_failure(app: Any, worker: Any, capture: Any, tasks: Any, observed: An
 
 
 def test_a_retry(app: Any, worker: Any, capture: Any, tasks: Any, observed: Any) -> None:
-    with worker(app, hostname=NODE, task_events=True):
+    with worker(app, hostname=NODE, concurrency=1, task_events=True):
         log = capture()
         tasks.again.delay()
         log.of("task-succeeded")
