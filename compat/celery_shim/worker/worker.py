@@ -196,6 +196,10 @@ class WorkController:
             self.ready_callback(self)
         self.on_consumer_ready(self.consumer)
         self._ready.set()
+        bus = self.consumer.bus
+        bus.on_listener.append(self.consumer.listened)
+        if bus.listening:
+            self.consumer.listened()
 
     def _subscribe(self) -> None:
         from ..runtime.broker import broker_of
@@ -287,6 +291,7 @@ class WorkController:
             if not self._began or self.pool is None:
                 return
             pool, self.pool = self.pool, None
+        self.consumer.stopped()
         self.stop_steps()
         pool.subscribe([])
         if pool_of_this_thread() is pool:

@@ -41,6 +41,7 @@ GATES = (
                     for noun in "test_abortable test_worker test_pytest test_manager django/test_task".split()
                 ),
                 "fixups/test_django",
+                *(f"events/test_{noun}" for noun in "state events snapshot".split()),
                 *(f"utils/test_{noun}" for noun in UTILS.split()),
             )
         ),
@@ -56,6 +57,7 @@ FILES_LEFT_OUT = {
     "t/unit/contrib/test_migrate.py": "moves messages between brokers",
     "t/unit/contrib/test_rdb.py": "the remote debugger of worker children",
     "t/unit/contrib/test_sphinx.py": "the Sphinx extension, not part of the shim",
+    "t/unit/events/test_cursesmon.py": "the full-screen monitor",
     "t/unit/utils/test_debug.py": "memory sampling of the worker program",
     "t/unit/utils/test_platforms.py": "pid files, daemons and signals of the worker program",
     "t/unit/utils/test_sysinfo.py": "load figures of the worker program",
@@ -65,6 +67,7 @@ FILES_LEFT_OUT = {
 """Files of the gate's folders that test what the shim does not offer."""
 
 BROKER = "looks at the broker's messages"
+STALE = "captures what was sent before it listened, from a queue that another test left"
 COUNTERS = "waits on counters of the worker program"
 REDIS = "looks at the subscriptions of a Redis result backend"
 _TASKS = "t/integration/test_tasks.py::test_"
@@ -78,6 +81,7 @@ EXCLUDED: dict[str, str] = {
     f"{_TASKS}task_redis_result_backend::test_ignoring_result_no_subscriptions": REDIS,
     f"{_TASKS}task_redis_result_backend::test_asyncresult_forget_cancels_subscription": REDIS,
     f"{_TASKS}task_redis_result_backend::test_asyncresult_get_cancels_subscription": REDIS,
+    "t/unit/events/test_events.py::test_EventReceiver::test_itercapture_limit": STALE,
     f"{_INSPECT}hello": "greetings between the worker programs of a cluster",
     f"{_INSPECT}hello_stamps_received_revoked_ids_locally": "greetings between the worker programs of a cluster",
 }
