@@ -82,7 +82,7 @@ class LocalBackend(KeyValueStoreBackend):
             return
         super().mark_as_done(task_id, result, request, store_result, state)
 
-    def _store_result(  # type: ignore[override]
+    def _store_result(
         self, task_id: str, result: Any, state: Any, traceback: Any = None, request: Any = None, **kwargs: Any
     ) -> Any:
         meta = self._get_result_meta(result=result, state=state, traceback=traceback, request=request)
@@ -275,7 +275,7 @@ class LocalBackend(KeyValueStoreBackend):
             count = self._store.keys[key] = self._store.keys.get(key, 0) + 1
         return count
 
-    def __reduce__(self, args: Any = (), kwargs: Any = None) -> Any:  # type: ignore[override]
+    def __reduce__(self, args: Any = (), kwargs: Any = None) -> Any:
         return super().__reduce__(args, {**(kwargs or {}), "url": self.url})
 
 
