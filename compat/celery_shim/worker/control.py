@@ -412,18 +412,30 @@ def election(state: Any, id: str, topic: str, action: Any = None, **kwargs: Any)
 @control_command()
 def enable_events(state: Any) -> Any:
     """Tell worker(s) to send task-related events."""
-    return ok("task events already enabled")
+    groups = state.consumer.event_dispatcher.groups
+    if not groups or "task" in groups:
+        return ok("task events already enabled")
+    groups.add("task")
+    logger.info("Events of group {task} enabled by remote.")
+    return ok("task events enabled")
 
 
 @control_command()
 def disable_events(state: Any) -> Any:
     """Tell worker(s) to stop sending task-related events."""
-    return ok("task events already disabled")
+    groups = state.consumer.event_dispatcher.groups
+    if "task" not in groups:
+        return ok("task events already disabled")
+    groups.discard("task")
+    logger.info("Events of group {task} disabled by remote.")
+    return ok("task events disabled")
 
 
 @control_command()
 def heartbeat(state: Any) -> None:
     """Tell worker(s) to send event heartbeat immediately."""
+    if state.consumer.bus.listening:
+        state.consumer.event_dispatcher.send("worker-heartbeat", freq=5, **worker_state.SOFTWARE_INFO)
 
 
 @control_command(args=[("n", int)], signature="[N=1]")

@@ -196,6 +196,10 @@ class WorkController:
             self.ready_callback(self)
         self.on_consumer_ready(self.consumer)
         self._ready.set()
+        bus = self.consumer.bus
+        bus.on_listener.append(self.consumer.listened)
+        if bus.listening:
+            self.consumer.listened()
 
     def _subscribe(self) -> None:
         from ..runtime.broker import broker_of
@@ -288,6 +292,7 @@ class WorkController:
                 return
             pool: Pool = self.pool
             self.pool = None
+        self.consumer.stopped()
         self.stop_steps()
         pool.subscribe([])
         if pool_of_this_thread() is pool:

@@ -39,6 +39,7 @@ GATES = (
                     for noun in "test_abortable test_worker test_pytest test_manager django/test_task".split()
                 ),
                 "fixups/test_django",
+                *(f"events/test_{noun}" for noun in "state events snapshot".split()),
                 *(f"utils/test_{noun}" for noun in UTILS.split()),
             )
         ),
@@ -50,6 +51,7 @@ FILES_LEFT_OUT = {
     "t/unit/contrib/test_migrate.py": "moves messages between brokers",
     "t/unit/contrib/test_rdb.py": "the remote debugger of worker children",
     "t/unit/contrib/test_sphinx.py": "the Sphinx extension, not part of the shim",
+    "t/unit/events/test_cursesmon.py": "the full-screen monitor",
     "t/unit/utils/test_debug.py": "memory sampling of the worker program",
     "t/unit/utils/test_platforms.py": "pid files, daemons and signals of the worker program",
     "t/unit/utils/test_sysinfo.py": "load figures of the worker program",
@@ -60,6 +62,7 @@ FILES_LEFT_OUT = {
 
 CANVAS = "canvas, which comes with the second shim"
 BROKER = "looks at the broker's messages"
+STALE = "captures what was sent before it listened, from a queue that another test left"
 COUNTERS = "waits on counters of the worker program"
 REDIS = "looks at the subscriptions of a Redis result backend"
 _TASKS = "t/integration/test_tasks.py::test_"
@@ -81,6 +84,7 @@ EXCLUDED: dict[str, str] = {
         f"t/unit/app/test_builtins.py::test_chord::test_{name}": CANVAS
         for name in ("apply_async", "apply_eager", "apply_eager_with_arguments", "run_header_not_group")
     },
+    "t/unit/events/test_events.py::test_EventReceiver::test_itercapture_limit": STALE,
     f"{_INSPECT}hello": "greetings between the worker programs of a cluster",
     f"{_INSPECT}hello_stamps_received_revoked_ids_locally": "greetings between the worker programs of a cluster",
 }
