@@ -84,7 +84,7 @@ class LocalBackend(CountdownChords, KeyValueStoreBackend):
             return
         super().mark_as_done(task_id, result, request, store_result, state)
 
-    def _store_result(  # type: ignore[override]
+    def _store_result(
         self, task_id: str, result: Any, state: Any, traceback: Any = None, request: Any = None, **kwargs: Any
     ) -> Any:
         meta = self._get_result_meta(result=result, state=state, traceback=traceback, request=request)
@@ -277,7 +277,7 @@ class LocalBackend(CountdownChords, KeyValueStoreBackend):
             count = self._store.keys[key] = self._store.keys.get(key, 0) + 1
         return count
 
-    def __reduce__(self, args: Any = (), kwargs: Any = None) -> Any:  # type: ignore[override]
+    def __reduce__(self, args: Any = (), kwargs: Any = None) -> Any:
         return super().__reduce__(args, {**(kwargs or {}), "url": self.url})
 
 

@@ -149,7 +149,8 @@ class Broker:
                     self.run, (message,), None, queue=queue, lane=lane, keep=False, context=False
                 )
                 return
-            options, arguments = None, (message,)
+            options = None
+            arguments: tuple[Any, ...] = (message,)
         else:
             options, arguments = self._limits(*limits), (message, threading.Lock())
         if delay is not None:

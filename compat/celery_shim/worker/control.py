@@ -50,7 +50,7 @@ class ControlState:
         self.tset = set
 
 
-class Panel(UserDict):  # type: ignore[type-arg]
+class Panel(UserDict):
     """The commands by name."""
 
     data: dict[str, Any] = {}
@@ -146,7 +146,7 @@ def dispatch(
 def _matches(name: str, pattern: str, matcher: Any) -> bool:
     from kombu.matcher import match
 
-    return bool(match(name, pattern, matcher or "glob"))
+    return bool(match(name.encode(), pattern.encode(), matcher or "glob"))
 
 
 def _answer(worker: Any, command: str, arguments: dict[str, Any]) -> Any:
@@ -344,7 +344,7 @@ def _remember_stamps(headers: Any) -> dict[str, Any]:
     known = worker_state.revoked_stamps
     for name, stamps in headers.items():
         known[name] = [*(maybe_list(known.get(name)) or ()), *(maybe_list(stamps) or ())]
-    return headers  # type: ignore[no-any-return]
+    return headers
 
 
 @control_command(variadic="headers", signature="[key1=value1 [key2=value2 [... [keyN=valueN]]]]")

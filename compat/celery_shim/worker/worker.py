@@ -14,7 +14,7 @@ import weakref
 from collections import Counter
 from typing import Any
 
-from ....pools import pool_of_this_thread
+from ....pools import Pool, pool_of_this_thread
 from .. import _state, signals
 from ..app.trace import setup_worker_optimizations
 from ..exceptions import ImproperlyConfigured
@@ -290,7 +290,8 @@ class WorkController:
         with self._prepare_lock:
             if not self._began or self.pool is None:
                 return
-            pool, self.pool = self.pool, None
+            pool: Pool = self.pool
+            self.pool = None
         self.consumer.stopped()
         self.stop_steps()
         pool.subscribe([])
