@@ -86,6 +86,8 @@ class Broker:
         #: Apps that have sent something: a worker of another one may have to run their tasks.
         self.senders: Any = weakref.WeakSet()
         self.workers: list[Any] = []
+        #: Beats that answer ``ping``.
+        self.beats: list[Any] = []
         self.backlog: dict[str, deque[tuple[Message, int, float | None]]] = {}
         #: Index of the engine's queue, and the queue, by Celery's name.
         self.queues: dict[str, Any] = {}
