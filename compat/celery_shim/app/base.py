@@ -69,6 +69,8 @@ __all__ = ("Celery",)
 logger = get_logger("celery.app.base")
 
 BUILTIN_FIXUPS = {"celery.fixups.django:fixup"}
+#: Set in every Python process below ``python -m brokerless run``.
+_BELOW_RUN = "BROKERLESS_ALIASES" in os.environ
 #: Set in children of a multiprocessing pool that were started afresh instead of forked.
 USING_EXECV = os.environ.get("FORKED_BY_MULTIPROCESSING")
 
@@ -275,6 +277,10 @@ class Celery(Sending):
         self.use_fast_trace_task = False
         self.on_init()
         _register_app(self)
+        if _BELOW_RUN:
+            from ..runtime import embedded_beat
+
+            embedded_beat.watch(self)
 
     def _install_fixup(self, fixup: Any) -> Any:
         # Django's does nothing without this variable, and importing it would cost more than the app
@@ -301,10 +307,27 @@ class Celery(Sending):
         self._pool = None
         self.closed = True
         _deregister_app(self)
+        self.stop_embedded()
         if self.configured and "amqp" in self.__dict__:
             from ..runtime.broker import broker_of
 
             broker_of(self).forget(self)
+
+    def start_embedded(self, **options: Any) -> Any:
+        """Start beat on a thread of this process, and the default worker, as far as they do not run; gives the beat.
+
+        Options: ``schedule_filename``, ``scheduler_cls`` and ``max_interval`` (seconds), else the ``beat_`` settings.
+        Only one process per host and schedule sends the tasks; in the others the thread waits for its end.
+        """
+        from ..runtime import embedded_beat
+
+        return embedded_beat.start(self, **options)
+
+    def stop_embedded(self) -> None:
+        """Stop what ``start_embedded`` started, and write the last runs."""
+        from ..runtime import embedded_beat
+
+        embedded_beat.stop(self)
 
     def start(self, argv: Any = None) -> Any:
         """Run the command line of ``celery``."""
@@ -660,6 +683,9 @@ class Celery(Sending):
                 "add_periodic_task to silence this warning."
             )
         self._conf.beat_schedule[key] = entry
+        from ..runtime import embedded_beat
+
+        embedded_beat.entry_added(self, key, entry)
 
     # -- classes bound to the app -----------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 from kombu.utils.objects import cached_property
@@ -171,7 +172,9 @@ class BeatPidbox:
         self.app = service.app
         self.hostname = beat_nodename(service.hostname)
         self.state = AttributeDict(app=self.app, service=service)
-        self.handlers = {"ping": self._ping}
+        self.node = SimpleNamespace(hostname=self.hostname, state=self.state, handlers={"ping": self._ping})
+        #: Celery listens on a thread; commands are calls here.
+        self.thread = None
 
     @property
     def max_tick_age(self) -> float:
@@ -196,7 +199,7 @@ class BeatPidbox:
 
     def answer(self, command: str, arguments: dict[str, Any]) -> Any:
         """What it answers to a command; None: nothing."""
-        handler = self.handlers.get(command)
+        handler = self.node.handlers.get(command)
         if handler is None:
             return None
         if self.is_stale():

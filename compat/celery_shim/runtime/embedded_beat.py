@@ -170,6 +170,7 @@ class EmbeddedBeat:
                     self.service = None
                     self.lock.release()
                 failures = 0
+                self._ended.wait(RETRY)
             except Exception:
                 pause = _PAUSES[min(failures, len(_PAUSES) - 1)]
                 failures += 1
@@ -212,6 +213,15 @@ def start(app: Any, max_interval: Any = None, schedule_filename: Any = None, sch
         return made
 
 
+def stop(app: Any) -> None:
+    """End the beat of an app in this process; nothing happens without one."""
+    with _lock:
+        _watched.discard(app)
+        beat = _beats.pop(app, None)
+    if beat is not None:
+        beat.stop()
+
+
 def running(app: Any) -> EmbeddedBeat | None:
     """The beat of an app in this process, if there is one."""
     return _beats.get(app)  # type: ignore[no-any-return]
@@ -227,8 +237,7 @@ def entry_added(app: Any, name: str, entry: Any) -> None:
     """``add_periodic_task`` was called on an app that has been configured."""
     beat = _beats.get(app)
     if beat is None:
-        broker = brokers._brokers.get(app.conf.broker_write_url or "memory://")
-        if broker is not None and any(worker.autostarted and worker.app is app for worker in broker.workers):
+        if brokers.default_worker_runs(app):
             worker_started(app)
     elif beat.service is not None:
         beat.service.change(lambda scheduler: scheduler.update_from_dict({name: entry}))
@@ -266,7 +275,8 @@ def _stop_at_exit() -> None:
     if not _registered:
         _registered = True
         # before the engine waits for its tasks: nothing new shall come then
-        threading._register_atexit(_stop_all)  # type: ignore[attr-defined]
+        with contextlib.suppress(RuntimeError):
+            threading._register_atexit(_stop_all)  # type: ignore[attr-defined]
 
 
 def _stop_all() -> None:
