@@ -75,10 +75,26 @@ def broker_of(app: Any) -> Broker:
     return found
 
 
-def run_message(message: Message) -> None:
-    """What the engine calls on a worker thread: the worker that owns the thread takes the message."""
-    pool: Any = pool_of_this_thread()
-    pool.controller.consumer.run(message)
+def run_message(message: Message, decision: Any = None) -> None:
+    """What the engine calls on a worker thread: the worker that owns the thread takes the message.
+
+    ``decision`` is a lock, free until the thread or, at the hard limit, the keeper decides how this attempt ends.
+    """
+    controller = getattr(pool_of_this_thread(), "controller", None)
+    if controller is None:
+        controller = _worker_for(message)
+    controller.consumer.run(message, decision)
+
+
+def _worker_for(message: Message) -> Any:
+    """A worker for a message that the engine runs on a thread of nobody (``run_until_empty``)."""
+    app = None if message.sender is None else message.sender()
+    workers = [] if app is None else broker_of(app).workers
+    workers = workers or [worker for broker in _brokers.values() for worker in broker.workers]
+    for worker in workers:
+        if worker.app is app:
+            return worker
+    return workers[0]
 
 
 def autostart_wanted(app: Any) -> bool:
@@ -143,14 +159,14 @@ class Broker:
                     self.run, (message,), None, queue=queue, lane=lane, keep=False, context=False
                 )
                 return
-            options = None
+            options, arguments = None, (message,)
         else:
-            options = self._limits(*limits)
+            options, arguments = self._limits(*limits), (message, threading.Lock())
         if delay is not None:
             self.scheduled[message.id] = message
         handle = engine.enqueue(  # type: ignore[union-attr]
             self.run,
-            (message,),
+            arguments,
             None,
             queue=queue,
             lane=lane,
@@ -182,9 +198,10 @@ class Broker:
     def _ended(self, handle: Any) -> None:
         error = handle.error
         if isinstance(error, TimeLimitExceeded):
-            message = handle.args[0]
+            message, decision = handle.args
             consumer = self.workers[0].consumer if self.workers else None
-            if consumer is not None:
+            # its thread may have finished just now: then its outcome stands
+            if consumer is not None and decision.acquire(blocking=False):
                 consumer.on_hard_limit(message, error)
 
     def queue(self, name: str) -> Any:

@@ -68,7 +68,7 @@ class Consumer:
 
     # -- one message ------------------------------------------------------------------------------------------------
 
-    def run(self, message: Message) -> None:
+    def run(self, message: Message, decision: Any = None) -> None:
         """Called by the engine on a worker thread."""
         worker = self.controller
         if message.eta is not None:
@@ -86,7 +86,7 @@ class Consumer:
         limited = task.rate_limit and not self.disable_rate_limits and not message.passed
         if limited and not self._within_rate(message, task):
             return
-        self._execute(message, task, worker)
+        self._execute(message, task, worker, decision)
 
     def _task(self, name: str) -> Any:
         task = self.app._tasks.get(name) if self.app.finalized else self.app.tasks.get(name)
@@ -217,7 +217,7 @@ class Consumer:
 
     # -- running ----------------------------------------------------------------------------------------------------
 
-    def _execute(self, message: Message, task: Any, worker: Any) -> None:
+    def _execute(self, message: Message, task: Any, worker: Any, decision: Any = None) -> None:
         build = trace.build_tracer
         tracer = task.__dict__.get("__trace__")
         if tracer is None or task.__dict__.get("_traced_by") is not build:
@@ -226,7 +226,8 @@ class Consumer:
         id = message.id
         _state._tls.current_app = task._app or self.app
         join = _state._join
-        before, join.blocks = join.blocks, True
+        before = join.blocks, join.decision
+        join.blocks, join.decision = True, decision
         active = worker.active
         active[id] = (message, time.time(), threading.get_ident())
         outcome = None
@@ -248,7 +249,7 @@ class Consumer:
             self._lost(message, task, worker, exc)
         finally:
             active.pop(id, None)
-            join.blocks = before
+            join.blocks, join.decision = before
             worker.total[task.name] += 1
         if outcome is not None and outcome.info is not None:
             self._not_successful(message, task, worker, outcome)

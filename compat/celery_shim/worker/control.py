@@ -141,7 +141,7 @@ def dispatch(
         if limit and len(replies) >= limit:
             break
     for beat in list(broker.beats):
-        if chosen and beat.hostname not in chosen or pattern and not _matches(beat.hostname, pattern, matcher):
+        if (chosen and beat.hostname not in chosen) or (pattern and not _matches(beat.hostname, pattern, matcher)):
             continue
         said = beat.answer(command, arguments)
         if said is not None:
