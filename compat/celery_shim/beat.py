@@ -7,37 +7,32 @@ when an entry is due is that of ``schedules``.
 from __future__ import annotations
 
 import copy
-import dbm
-import errno
 import heapq
-import os
 import sys
 import time
 import traceback
 from calendar import timegm
-from collections.abc import Callable, Iterator
-from datetime import datetime
-from functools import total_ordering
-from pickle import UnpicklingError
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
-from kombu.utils.functional import maybe_evaluate, reprcall
+from kombu.utils.functional import maybe_evaluate
 from kombu.utils.objects import cached_property
 
-from . import __version__, platforms
 from .exceptions import reraise
-from .runtime import beat_store
+from .runtime.beat_entries import BeatLazyFunc as BeatLazyFunc
+from .runtime.beat_entries import ScheduleEntry, SchedulingError, event_t, value_now
+from .runtime.beat_persistence import Persistence
 from .runtime.beat_service import (
     DEFAULT_MAX_INTERVAL,
-    NODENAME_DEFAULT,
     BeatPidbox,
     EmbeddedService,
     Service,
-    _Process,
-    _Threaded,
-    beat_nodename,
 )
-from .schedules import crontab, maybe_schedule
+from .runtime.beat_service import NODENAME_DEFAULT as NODENAME_DEFAULT
+from .runtime.beat_service import _Process as _Process
+from .runtime.beat_service import _Threaded as _Threaded
+from .runtime.beat_service import beat_nodename as beat_nodename
+from .schedules import crontab
 from .utils.functional import is_numeric_value
 from .utils.log import get_logger
 from .utils.time import humanize_seconds, maybe_make_aware
@@ -55,142 +50,14 @@ __all__ = (
 logger = get_logger("celery.beat")
 debug, info, error, warning = logger.debug, logger.info, logger.error, logger.warning
 
-_OTHERS = (NODENAME_DEFAULT, _Process, _Threaded, beat_nodename)  # Celery has these names here too
-
-#: What a file that holds no entries, or entries that cannot be read any more, raises.
-_UNREADABLE = (KeyError, UnicodeDecodeError, TypeError, UnpicklingError, ValueError, ImportError, AttributeError)
-_FIELDS = ("task", "schedule", "args", "kwargs", "options")
 _PRIORITY = 5
 _DAY = 24 * 3600
-
-
-class event_t(NamedTuple):
-    """A place in the scheduler's heap; ``time`` in seconds since the epoch."""
-
-    time: float
-    priority: int
-    entry: Any
-
-
-class SchedulingError(Exception):
-    """A due task could not be sent."""
-
-
-class BeatLazyFunc:
-    """An argument in ``beat_schedule`` that is computed each time the entry is sent."""
-
-    def __init__(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
-        self._func = func
-        self._func_params = {"args": args, "kwargs": kwargs}
-
-    def __call__(self) -> Any:
-        return self.delay()
-
-    def delay(self) -> Any:
-        """The value now."""
-        return self._func(*self._func_params["args"], **self._func_params["kwargs"])
-
-
-@total_ordering
-class ScheduleEntry:
-    """One periodic task: what to send, when, and when it was sent last."""
-
-    name: Any = None
-    schedule: Any = None
-    args: Any = None
-    kwargs: Any = None
-    options: Any = None
-    last_run_at: Any = None
-    total_run_count = 0
-
-    def __init__(
-        self,
-        name: str | None = None,
-        task: str | None = None,
-        last_run_at: datetime | None = None,
-        total_run_count: int | None = None,
-        schedule: Any = None,
-        args: Any = (),
-        kwargs: Any = None,
-        options: Any = None,
-        relative: bool = False,
-        app: Any = None,
-    ) -> None:
-        self.app = app
-        self.name = name
-        self.task = task
-        self.args = args
-        self.kwargs = kwargs or {}
-        self.options = options or {}
-        self.schedule = maybe_schedule(schedule, relative, app=app)
-        self.last_run_at = last_run_at or self.default_now()
-        self.total_run_count = total_run_count or 0
-
-    def default_now(self) -> datetime:
-        """The time by the schedule's clock, else by the app's."""
-        return (self.schedule or self.app).now()  # type: ignore[no-any-return]
-
-    _default_now = default_now
-
-    def _next_instance(self, last_run_at: datetime | None = None) -> Any:
-        """The entry after one more run; subclasses are made with the same fields."""
-        fields = dict(self)  # type: ignore[call-overload]
-        fields["last_run_at"] = last_run_at or self.default_now()
-        fields["total_run_count"] = self.total_run_count + 1
-        return type(self)(**fields)
-
-    __next__ = next = _next_instance
-
-    def __reduce__(self) -> Any:
-        return type(self), (
-            self.name,
-            self.task,
-            self.last_run_at,
-            self.total_run_count,
-            self.schedule,
-            self.args,
-            self.kwargs,
-            self.options,
-        )
-
-    def update(self, other: Any) -> None:
-        """Take over what can be edited; last run and count stay."""
-        self.__dict__.update({name: getattr(other, name) for name in _FIELDS})
-
-    def is_due(self) -> Any:
-        """Whether it is due, and the seconds until the next look."""
-        return self.schedule.is_due(self.last_run_at)
-
-    def __iter__(self) -> Iterator[tuple[str, Any]]:
-        return iter(vars(self).items())
-
-    def __repr__(self) -> str:
-        call = reprcall(self.task, self.args or (), self.kwargs or {})
-        return f"<{type(self).__name__}: {self.name} {call} {self.schedule}"
-
-    def __lt__(self, other: object) -> Any:
-        # only a tie-break: the heap needs some order of entries that are due at the same time
-        return id(self) < id(other) if isinstance(other, ScheduleEntry) else NotImplemented
-
-    def editable_fields_equal(self, other: Any) -> bool:
-        """Whether both send the same at the same times."""
-        return all(getattr(self, name) == getattr(other, name) for name in _FIELDS)
-
-    def __eq__(self, other: object) -> Any:
-        return self.editable_fields_equal(other)
-
-    __hash__ = None  # type: ignore[assignment]
-
-
-def _now(value: Any) -> Any:
-    return value() if isinstance(value, BeatLazyFunc) else value
 
 
 class Scheduler:
     """Sends entries when they are due; nothing is remembered between two processes."""
 
     Entry: Any = ScheduleEntry
-    schedule: Any = None
     #: Longest sleep in seconds between two looks at the schedule.
     max_interval: Any = DEFAULT_MAX_INTERVAL
     #: Seconds between two writes of the state.
@@ -213,7 +80,7 @@ class Scheduler:
         **kwargs: Any,
     ) -> None:
         self.app = app
-        self.data = maybe_evaluate({} if schedule is None else schedule)
+        self.data = maybe_evaluate({} if schedule is None else schedule)  # type: ignore[no-untyped-call]
         self.max_interval = max_interval or app.conf.beat_max_loop_interval or self.max_interval
         self.Producer = Producer or app.amqp.Producer
         self._heap: Any = None
@@ -286,7 +153,8 @@ class Scheduler:
             return old_schedules is new_schedules
         if set(old_schedules) != set(new_schedules):
             return False
-        return all(new_schedules.get(name) == entry for name, entry in old_schedules.items())
+        pairs = ((entry, new_schedules[name]) for name, entry in old_schedules.items())
+        return all(new is not None and new == old for old, new in pairs)
 
     # -- when -------------------------------------------------------------------------------------------------------
 
@@ -382,8 +250,8 @@ class Scheduler:
         entry = self.reserve(entry) if advance else entry
         task = self.app.tasks.get(entry.task)
         try:
-            args = [_now(value) for value in entry.args or ()]
-            named = {key: _now(value) for key, value in (entry.kwargs or {}).items()}
+            args = [value_now(value) for value in entry.args or ()]
+            named = {key: value_now(value) for key, value in (entry.kwargs or {}).items()}
             options = {**entry.options, "headers": {**(entry.options.get("headers") or {}), "celery_beat_task": True}}
             if task:
                 return task.apply_async(args, named, producer=producer, **options)
@@ -457,111 +325,15 @@ def _release(connection: Any, failed: bool) -> None:
     from kombu.common import ignore_errors
 
     try:
-        ignore_errors(connection, connection.release)
+        ignore_errors(connection, connection.release)  # type: ignore[no-untyped-call]
     except Exception:
         if not failed:
             raise
         error("beat: Connection cleanup failed after sync error", exc_info=True)
 
 
-class PersistentScheduler(Scheduler):
+class PersistentScheduler(Persistence, Scheduler):
     """Keeps entries and their last runs in a shelve file."""
-
-    persistence: Any = beat_store
-    known_suffixes = ("", ".db", ".dat", ".bak", ".dir")
-
-    _store: Any = None
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self.schedule_filename = kwargs.get("schedule_filename")
-        super().__init__(*args, **kwargs)
-
-    def _remove_db(self) -> None:
-        for suffix in self.known_suffixes:
-            with platforms.ignore_errno(errno.ENOENT):
-                os.remove(f"{self.schedule_filename}{suffix}")
-
-    def _open_schedule(self) -> Any:
-        return self.persistence.open(self.schedule_filename, writeback=True)
-
-    def _destroy_open_corrupted_schedule(self, exc: BaseException) -> Any:
-        error("Removing corrupted schedule file %r: %r", self.schedule_filename, exc, exc_info=True)
-        self._remove_db()
-        return self._open_schedule()
-
-    def setup_schedule(self) -> None:
-        try:
-            self._store = self._open_schedule()
-            self._store.keys()  # some kinds of file only notice here that they are broken
-        except Exception as exc:
-            self._store = self._destroy_open_corrupted_schedule(exc)
-        self._create_schedule()
-        conf = self.app.conf
-        before, utc_before = self._store.get("tz"), self._store.get("utc_enabled")
-        if before is not None and before != conf.timezone:
-            warning("Reset: Timezone changed from %r to %r", before, conf.timezone)
-            self._store.clear()
-        if utc_before is not None and utc_before != conf.enable_utc:
-            names = {True: "enabled", False: "disabled"}
-            warning("Reset: UTC changed from %s to %s", names[utc_before], names[conf.enable_utc])
-            self._store.clear()
-        entries = self._store.setdefault("entries", {})
-        self.merge_inplace(conf.beat_schedule)
-        self.install_default_entries(self.schedule)
-        self._store.update({"__version__": __version__, "tz": conf.timezone, "utc_enabled": conf.enable_utc})
-        self.sync()
-        debug("Current schedule:\n%s", "\n".join(repr(entry) for entry in entries.values()))
-
-    def _create_schedule(self) -> None:
-        """Entries of a new file, or of one that cannot be read any more."""
-        for _ in range(2):
-            try:
-                self._store["entries"]
-            except _UNREADABLE as exc:
-                if isinstance(exc, (ValueError, ImportError, AttributeError)):
-                    warning("DB Reset: Cannot load the stored entries, recreating them from beat_schedule: %r", exc)
-                try:
-                    self._store["entries"] = {}
-                except (KeyError, UnicodeDecodeError, TypeError, UnpicklingError, *dbm.error) as broken:
-                    self._store = self._destroy_open_corrupted_schedule(broken)
-                    continue
-            else:
-                for field in ("__version__", "tz", "utc_enabled"):
-                    if field not in self._store:
-                        warning("DB Reset: Account for new %s field", field)
-                        self._store.clear()
-                        break
-            break
-
-    def get_schedule(self) -> Any:
-        return self._store["entries"]
-
-    def set_schedule(self, schedule: Any) -> None:
-        self._store["entries"] = schedule
-
-    schedule = property(get_schedule, set_schedule)
-
-    def sync(self) -> None:
-        if self._store is not None:
-            self._store.sync()
-
-    def close(self) -> None:
-        failed = True
-        try:
-            super().close()
-            failed = False
-        finally:
-            if self._store is not None:
-                try:
-                    self._store.close()
-                except Exception:
-                    if not failed:
-                        raise
-                    error("beat: Store cleanup failed after scheduler error", exc_info=True)
-
-    @property
-    def info(self) -> str:
-        return f"    . db -> {self.schedule_filename}"
 
 
 Service.scheduler_cls = PersistentScheduler

@@ -6,7 +6,6 @@ schedule file on this host makes it wait.
 
 from __future__ import annotations
 
-import numbers
 import socket
 import sys
 from datetime import datetime
@@ -31,6 +30,13 @@ Configuration ->
 {remote_control_info}""".strip()
 
 logger = get_logger("celery.beat")
+
+_SHIM = __name__.rpartition(".apps.")[0]
+
+
+def _public(name: str) -> str:
+    """A name as people know it."""
+    return f"celery{name[len(_SHIM) :]}" if name.startswith(f"{_SHIM}.") else name
 
 
 class Beat:
@@ -60,7 +66,7 @@ class Beat:
     ) -> None:
         self.app = app = app or self.app
         either = app.either
-        self.loglevel = loglevel if isinstance(loglevel, numbers.Integral) else LOG_LEVELS[loglevel.upper()]
+        self.loglevel: Any = loglevel if isinstance(loglevel, int) else LOG_LEVELS[loglevel.upper()]
         self.logfile = logfile
         self.schedule = either("beat_schedule_filename", schedule)
         self.scheduler_cls = either("beat_scheduler", scheduler, scheduler_cls)
@@ -140,8 +146,8 @@ class Beat:
             timestamp=datetime.now().replace(microsecond=0),
             logfile=self.logfile or "[stderr]",
             loglevel=LOG_LEVELS[self.loglevel],
-            loader=qualname(self.app.loader),
-            scheduler=qualname(scheduler),
+            loader=_public(qualname(self.app.loader)),
+            scheduler=_public(qualname(scheduler)),
             scheduler_info=scheduler.info,
             hmax_interval=humanize_seconds(scheduler.max_interval),
             max_interval=scheduler.max_interval,
@@ -158,7 +164,8 @@ class Beat:
         """SIGTERM and SIGINT write the state and end the program."""
 
         def stop(signum: int, frame: Any) -> None:
-            service.sync()
+            if "scheduler" in vars(service):  # not while it waits for another beat to end
+                service.sync()
             sys.exit()
 
         platforms.signals.update(SIGTERM=stop, SIGINT=stop)

@@ -33,7 +33,7 @@ logger = get_logger("celery.beat")
 
 def beat_nodename(hostname: str | None = None) -> str:
     """The name under which beat answers commands; ``hostname`` as for ``celery worker -n``."""
-    return host_format(default_nodename(hostname, NODENAME_DEFAULT))  # type: ignore[no-any-return]
+    return host_format(default_nodename(hostname, NODENAME_DEFAULT))
 
 
 class Service:

@@ -50,11 +50,11 @@ class Store(shelve.Shelf):  # type: ignore[type-arg]
 
 def _open_file(filename: str) -> Any:
     if dbm.whichdb(filename) != "dbm.gnu":
-        opened = dbm.open(filename, "c")
+        opened = dbm.open(filename, "c")  # noqa: SIM115 - it stays open
         if type(opened).__module__ != "_gdbm":
             return opened
         opened.close()
-    return dbm.open(filename, "cu")  # type: ignore[arg-type]
+    return dbm.open(filename, "cu")
 
 
 def open(filename: str, writeback: bool = False) -> Store:

@@ -96,11 +96,11 @@ class _Service(Service):
         self._host_lock = lock
         self._refreshed = time.monotonic()
 
-    def get_scheduler(self, lazy: bool = False, **kwargs: Any) -> Any:
+    def get_scheduler(self, lazy: bool = False, extension_namespace: str = "celery.beat_schedulers") -> Any:
         from .. import beat
 
         try:
-            scheduler = super().get_scheduler(lazy=lazy, **kwargs)
+            scheduler = super().get_scheduler(lazy, extension_namespace)
         except OSError as exc:
             if scheduler_of(self.app) != _DEFAULT:
                 raise
