@@ -47,7 +47,7 @@ else:
         parent: Any = None
         id: Any = None
 
-        __class_getitem__ = classmethod(GenericAlias)
+        __class_getitem__: Any = classmethod(GenericAlias)
 
 
 class AsyncResult(ResultBase[R]):
@@ -214,7 +214,7 @@ class AsyncResult(ResultBase[R]):
 
     def exists(self) -> bool:
         """True if the store has anything about the task."""
-        return self.backend.task_result_exists(self.id)  # type: ignore[no-any-return]
+        return self.backend.task_result_exists(self.id)
 
     def ready(self) -> bool:
         return self.state in self.backend.READY_STATES

@@ -297,17 +297,17 @@ class Celery(Registering, Configuring, Binding, Sending):
     def oid(self) -> str:
         from kombu.common import oid_from
 
-        return oid_from(self, threads=False)  # type: ignore[no-any-return]
+        return oid_from(self, threads=False)
 
     @property
     def thread_oid(self) -> str:
         try:
-            return self._local.oid  # type: ignore[no-any-return]
+            return self._local.oid
         except AttributeError:
             from kombu.common import oid_from
 
             self._local.oid = oid_from(self, threads=True)
-            return self._local.oid  # type: ignore[no-any-return]
+            return self._local.oid
 
     @property
     def _backend(self) -> Any:

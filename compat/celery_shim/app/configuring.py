@@ -38,7 +38,7 @@ Example:
 """
 
 
-class PendingConfiguration(UserDict, AttributeDictMixin):  # type: ignore[type-arg, misc]
+class PendingConfiguration(UserDict, AttributeDictMixin):
     """The configuration before it is read: writing is remembered, reading loads it."""
 
     callback: Any = None

@@ -16,6 +16,7 @@ from typing import Any
 from ....engine import Engine
 from ....options import TaskOptions
 from ....pools import pool_of_this_thread
+from ..events.bus import Bus
 from ..exceptions import SoftTimeLimitExceeded, TimeLimitExceeded
 from .message import Message
 
@@ -119,6 +120,7 @@ class Broker:
         self.queues: dict[str, Any] = {}
         self.named: dict[str, Any] = {}
         self.scheduled: dict[str, Any] = {}
+        self.events = Bus()
         self._options: dict[Any, TaskOptions] = {}
         #: The engine while a worker runs.
         self.engine: Engine | None = None
@@ -159,7 +161,8 @@ class Broker:
                     self.run, (message,), None, queue=queue, lane=lane, keep=False, context=False
                 )
                 return
-            options, arguments = None, (message,)
+            options = None
+            arguments: tuple[Any, ...] = (message,)
         else:
             options, arguments = self._limits(*limits), (message, threading.Lock())
         if delay is not None:

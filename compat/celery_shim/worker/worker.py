@@ -14,7 +14,7 @@ import weakref
 from collections import Counter
 from typing import Any
 
-from ....pools import pool_of_this_thread
+from ....pools import Pool, pool_of_this_thread
 from .. import _state, signals
 from ..app.trace import setup_worker_optimizations
 from ..exceptions import ImproperlyConfigured
@@ -201,6 +201,10 @@ class WorkController:
             self.ready_callback(self)
         self.on_consumer_ready(self.consumer)
         self._ready.set()
+        bus = self.consumer.bus
+        bus.on_listener.append(self.consumer.listened)
+        if bus.listening:
+            self.consumer.listened()
         if self.autostarted:
             self._look_for_schedule()
 
@@ -308,7 +312,9 @@ class WorkController:
         with self._prepare_lock:
             if not self._began or self.pool is None:
                 return
-            pool, self.pool = self.pool, None
+            pool: Pool = self.pool
+            self.pool = None
+        self.consumer.stopped()
         if self.beat is not None:
             self.beat.stop()
         self.stop_steps()
