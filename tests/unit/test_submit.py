@@ -359,9 +359,10 @@ def test_blocking_when_full_ends_with_the_engine(make_tasks: Callable[..., Backg
     thread.start()
     thread.join(0.03)
     assert thread.is_alive()
-    tasks.shutdown(timeout=0, cancel_pending=True)
+    tasks.close()
     thread.join(SOON)
     assert len(errors) == 1
+    tasks.shut_down(True, SOON, True)
 
 
 def test_blocking_with_more_than_can_ever_fit_raises_at_once(make_tasks: Callable[..., BackgroundTasks]) -> None:
