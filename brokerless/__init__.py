@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from .model import EngineStats, MemoryStats, TaskPriority, TaskStatus, WorkerStats
     from .options import TaskOptions
     from .schedules import Schedule
+    from .signals import install_signal_handlers
     from .tasks import BackgroundTasks
     from .timetables import cron, every
 
@@ -81,6 +82,7 @@ __all__ = [
     "current_task",
     "default_engine",
     "every",
+    "install_signal_handlers",
 ]
 
 logging.getLogger("brokerless").addHandler(logging.NullHandler())
@@ -110,6 +112,7 @@ _NAMES = {
     "handle": ("TaskResult",),
     "model": ("EngineStats", "MemoryStats", "TaskPriority", "TaskStatus", "WorkerStats"),
     "options": ("TaskOptions",),
+    "signals": ("install_signal_handlers",),
     "schedules": ("Schedule",),
     "tasks": ("BackgroundTasks",),
     "timetables": ("cron", "every"),
