@@ -13,6 +13,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
+from ....core import copy_plain
 from .. import states
 from ..exceptions import TimeoutError
 from ..runtime import waiting
@@ -24,6 +25,7 @@ __all__ = ("LocalBackend",)
 #: Results that are kept when the setting ``result_max`` says nothing.
 RESULT_MAX = 200_000
 _SUCCESS = states.SUCCESS
+_waiters, _listeners = waiting.waiters, waiting.listeners
 #: Results between two looks at the oldest ones.
 _EVERY = 256
 
@@ -58,6 +60,7 @@ class LocalBackend(KeyValueStoreBackend):
         self.thread_safe = True
         self._store = _stores.setdefault(url or "memory://", _Store())
         self._results = self._store.results
+        self._json = self.serializer == "json"
         self._max = app.conf.get("result_max") or RESULT_MAX
         self._extended = bool(app.conf.find_value_for_key("extended", "result"))
 
@@ -77,8 +80,12 @@ class LocalBackend(KeyValueStoreBackend):
             and not (request.ignore_result or request.chord or request.group or request.parent_id)
             and not request._children
         ):
-            self._put(task_id, (isolate(self.prepare_value(result), self.serializer), time.time()))
-            waiting.notify(task_id)
+            value = copy_plain(result) if self._json else NotImplemented
+            if value is NotImplemented:
+                value = isolate(self.prepare_value(result), self.serializer)
+            self._put(task_id, (value, time.time()))
+            if task_id in _waiters or _listeners:
+                waiting.notify(task_id)
             return
         super().mark_as_done(task_id, result, request, store_result, state)
 
@@ -93,8 +100,8 @@ class LocalBackend(KeyValueStoreBackend):
     def _put(self, task_id: str, record: Any) -> None:
         """A success is a pair of value and time, everything else a dict. A success is never replaced."""
         results = self._results
-        before = results.get(task_id)
-        if before is not None:
+        if task_id in results:
+            before = results[task_id]
             if type(before) is tuple or before["status"] == _SUCCESS:
                 return
             # to the end of the order: it is as new as its last change
@@ -102,7 +109,7 @@ class LocalBackend(KeyValueStoreBackend):
         results[task_id] = record
         store = self._store
         store.writes += 1
-        if len(results) > self._max or store.writes % _EVERY == 0:
+        if store.writes % _EVERY == 0 or len(results) > self._max:
             self._trim()
 
     def _trim(self) -> None:

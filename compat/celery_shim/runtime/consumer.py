@@ -19,7 +19,7 @@ from ....errors import CancelInterrupt, TimeLimitInterrupt
 from ....limits import boundary
 from .. import _state, signals, states
 from ..app import trace
-from ..app.context import Context, get_actual_ignore_result
+from ..app.context import Context, PlainContext, get_actual_ignore_result
 from ..app.task import Task
 from ..app.tracelog import LOG_RECEIVED
 from ..exceptions import NotRegistered, Reject, TaskRevokedError, TimeLimitExceeded, WorkerLostError
@@ -231,7 +231,10 @@ class Consumer:
         active[id] = (message, time.time(), threading.get_ident())
         outcome = None
         try:
-            outcome = tracer(id, message.args, message.kwargs, message.request_dict(worker.hostname))
+            if message._headers is None and message.properties is None and build is trace.OWN_BUILD:
+                outcome = tracer(id, message.args, message.kwargs, PlainContext(message, worker.hostname))
+            else:
+                outcome = tracer(id, message.args, message.kwargs, message.request_dict(worker.hostname))
         except Reject as exc:
             self._rejected(message, task, worker, exc, ExceptionInfo())
         except Exception as exc:
