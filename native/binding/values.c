@@ -13,7 +13,7 @@
 /* Longer integers take the long way: Python refuses to write them as text beyond a limit. */
 #define BITS 4096
 
-static PyObject *str_type_key, *str_bit_length;
+static PyObject *str_type_key, *str_bit_length, *str_json;
 
 static bool is_atom(PyObject *value) {
     return PyUnicode_CheckExact(value) || value == Py_None || PyBool_Check(value) || PyFloat_CheckExact(value);
@@ -31,6 +31,11 @@ static int is_short(PyObject *number) {
     long count = PyLong_AsLong(bits);
     Py_DECREF(bits);
     return count <= BITS;
+}
+
+/* A dictionary by its type, such as a signature: JSON holds its items. */
+static bool is_json_dict(PyObject *value) {
+    return PyDict_Check(value) && PyObject_HasAttr((PyObject *)Py_TYPE(value), str_json);
 }
 
 static PyObject *copy(PyObject *value, int depth, bool tuples);
@@ -107,7 +112,7 @@ static PyObject *copy(PyObject *value, int depth, bool tuples) {
     if (depth > 0) {
         if (PyList_CheckExact(value) || (tuples && PyTuple_CheckExact(value)))
             return guarded(copy_items, value, depth, tuples);
-        if (PyDict_CheckExact(value))
+        if (PyDict_CheckExact(value) || is_json_dict(value))
             return guarded(copy_pairs, value, depth, tuples);
     }
     return Py_NewRef(Py_NotImplemented);
@@ -211,7 +216,8 @@ static PyType_Spec ids_spec = {
 int bl_values_init(PyObject *module) {
     str_type_key = PyUnicode_InternFromString("__type__");
     str_bit_length = PyUnicode_InternFromString("bit_length");
-    PyObject *type = str_type_key != NULL && str_bit_length != NULL ? PyType_FromSpec(&ids_spec) : NULL;
+    str_json = PyUnicode_InternFromString("__json__");
+    PyObject *type = str_json != NULL && str_type_key != NULL && str_bit_length != NULL ? PyType_FromSpec(&ids_spec) : NULL;
     if (type == NULL)
         return -1;
     int code = PyModule_AddObjectRef(module, "Ids", type);

@@ -32,7 +32,8 @@ def _copy(value: Any, depth: int, tuples: bool) -> Any:
     elif depth > 0:
         if kind is list or (tuples and kind is tuple):
             return [_copy(item, depth - 1, tuples) for item in value]
-        if kind is dict:
+        # a dictionary by its type, such as a signature: JSON holds its items
+        if kind is dict or (issubclass(kind, dict) and hasattr(kind, "__json__")):
             return _copy_pairs(value, depth, tuples)
     raise _LongWay
 

@@ -133,7 +133,7 @@ class Context:
         """Results of the tasks that this one started."""
         if self._children is None:
             self._children = []
-        return self._children  # type: ignore[no-any-return]
+        return self._children
 
 
 class PlainRequest(dict):  # type: ignore[type-arg]
@@ -204,7 +204,7 @@ class PlainContext(Context):
 
 
 def _from_message(name: str) -> _Later:
-    return _Later(lambda request: request.__dict__[name])
+    return _Later(lambda request: request.__dict__.get(name))
 
 
 for _name in ("task", "origin", "stamps", "delivery_info", "properties", "timelimit", "time_limit", "soft_time_limit"):
