@@ -218,7 +218,7 @@ def build_tracer(
     def trace_task(uuid: str, args: Any, kwargs: Any, request: Any = None) -> Any:
         # given: the value or an ExceptionInfo; failed: a TraceInfo unless it succeeded; text: the value's repr
         given = failed = seconds = text = retval = state = None
-        task_request = None
+        task_request = backend = None
         started = monotonic()
         try:
             if type(kwargs) is not dict and not hasattr(kwargs, "items"):
@@ -282,7 +282,8 @@ def build_tracer(
                             priority = (origin or {}).get("priority")
                             send_successors(app, retval, task_request, uuid, task_request.root_id or uuid, priority)
                         sent = True
-                        task.backend.mark_as_done(uuid, retval, task_request, publish_result)
+                        backend = task.backend
+                        backend.mark_as_done(uuid, retval, task_request, publish_result)
                     except (EncodeError, OperationalError) as exc:
                         if sent and isinstance(exc, OperationalError):
                             raise
@@ -316,7 +317,7 @@ def build_tracer(
                     request_stack.pop()
                     if not eager:
                         try:
-                            task.backend.process_cleanup()
+                            (backend or task.backend).process_cleanup()
                             if loader_cleanup:
                                 loader_cleanup()
                         except (KeyboardInterrupt, SystemExit, MemoryError):

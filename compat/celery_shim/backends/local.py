@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import datetime
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -222,25 +223,19 @@ class LocalBackend(CountdownChords, KeyValueStoreBackend):
     ) -> Any:
         if on_message is None and on_interval is None and callback is None and not self._eager():
             record = self._results.get(result.id)
-            if record is None and "on_ready" not in result.__dict__:
+            promised = getattr(result, "_promised", None) is not None
+            if record is None and not promised:
                 with waiting.Waiter((result.id,)) as waiter:
                     if result.id not in self._results:
                         waiter.wait(timeout)
                 record = self._results.get(result.id)
                 if record is None or type(record) is not tuple:
                     return super().wait_for_pending(result, timeout, interval, no_ack, propagate=propagate)
-            if type(record) is tuple and "on_ready" not in result.__dict__:
+            if type(record) is tuple and not promised:
                 value, done = record
                 if not self.expires or done >= time.time() - self.expires:
                     value = _fresh(value, self.serializer)
-                    result._cache = {
-                        "status": _SUCCESS,
-                        "result": value,
-                        "traceback": None,
-                        "children": [],
-                        "date_done": datetime.fromtimestamp(done, self._zone),
-                        "task_id": result.id,
-                    }
+                    result._ended = partial(_success, result.id, value, done, self._zone)
                     return value
         return super().wait_for_pending(result, timeout, interval, no_ack, on_message, on_interval, callback, propagate)
 
@@ -286,6 +281,18 @@ class LocalBackend(CountdownChords, KeyValueStoreBackend):
 
     def __reduce__(self, args: Any = (), kwargs: Any = None) -> Any:
         return super().__reduce__(args, {**(kwargs or {}), "url": self.url})
+
+
+def _success(task_id: str, value: Any, done: float, zone: Any) -> dict[str, Any]:
+    """What a handle knows of a success."""
+    return {
+        "status": _SUCCESS,
+        "result": value,
+        "traceback": None,
+        "children": [],
+        "date_done": datetime.fromtimestamp(done, zone),
+        "task_id": task_id,
+    }
 
 
 def _epoch(text: Any) -> float | None:

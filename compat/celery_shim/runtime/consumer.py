@@ -99,17 +99,19 @@ class Consumer:
             self.broker.scheduled.pop(message.id, None)
         if not worker.prepared:
             worker.prepare()
-        task = self._task(message.task)
+        app = self.app
+        task = (app.finalized and app._tasks.get(message.task)) or self._task(message.task)
         if task is None:
             self._unknown(message)
             return
         if not message.received:
             self._received(message, task, worker)
-        if self._refused(message, task, worker):
+        may_be_refused = message.expires is not None or worker_state.revoked or worker_state.revoked_stamps
+        if may_be_refused and self._refused(message, task, worker):
             return
-        limited = task.rate_limit and not self.disable_rate_limits and not message.passed
-        if limited and not self._within_rate(message, task):
-            return
+        if task.rate_limit and not self.disable_rate_limits and not message.passed:
+            if not self._within_rate(message, task):
+                return
         self._execute(message, task, worker, decision)
 
     def _task(self, name: str) -> Any:
@@ -247,8 +249,9 @@ class Consumer:
 
     def _execute(self, message: Message, task: Any, worker: Any, decision: Any = None) -> None:
         build = trace.build_tracer
-        tracer = task.__dict__.get("__trace__")
-        if tracer is None or task.__dict__.get("_traced_by") is not build:
+        own = task.__dict__
+        tracer = own.get("__trace__")
+        if tracer is None or own.get("_traced_by") is not build:
             tracer = task.__trace__ = build(task.name, task, app=task._app or self.app, hostname=worker.hostname)
             task._traced_by = build
         id = message.id

@@ -115,7 +115,7 @@ def make_plan(task: Any) -> Any:
         priority=priority or None,
         lane=lane if priority else Message.lane,
     )
-    run, queues = broker.run, broker.queues
+    run = broker.run
 
     def plan(args: Any, kwargs: Any) -> Any:
         if settings["version"] != version or task._exec_options is not options or task.ignore_result is not ignored:
