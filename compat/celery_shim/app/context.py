@@ -136,7 +136,7 @@ class Context:
         return self._children
 
 
-class PlainRequest(dict):  # type: ignore[type-arg]
+class PlainRequest(dict):
     """The request of a call without options as a dict: it holds Celery's own headers only."""
 
 

@@ -218,7 +218,8 @@ def build_tracer(
     def trace_task(uuid: str, args: Any, kwargs: Any, request: Any = None) -> Any:
         # given: the value or an ExceptionInfo; failed: a TraceInfo unless it succeeded; text: the value's repr
         given = failed = seconds = text = retval = state = None
-        task_request = backend = None
+        task_request: Any = None
+        backend = None
         started = monotonic()
         try:
             if type(kwargs) is not dict and not hasattr(kwargs, "items"):
