@@ -188,7 +188,7 @@ class PlainContext(Context):
         made.time_limit, made.soft_time_limit = request["timelimit"]
         return made
 
-    @property  # type: ignore[misc]
+    @property
     def __dict__(self) -> dict[str, Any]:  # type: ignore[override]
         """All fields: ``vars(request)``, copies and pickles see no difference to other requests."""
         own: dict[str, Any] = _fields(self)
