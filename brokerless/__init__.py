@@ -36,6 +36,8 @@ if TYPE_CHECKING:
         TimeLimitExceeded,
         TimeLimitInterrupt,
     )
+    from .events import Subscription, TaskEvent
+    from .executor import TaskExecutor, TaskFuture
     from .extra import Progress
     from .handle import TaskResult
     from .model import EngineStats, MemoryStats, TaskPriority, TaskStatus, WorkerStats
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from .signals import install_signal_handlers
     from .tasks import BackgroundTasks
     from .timetables import cron, every
+    from .webapps import enable_background_tasks
 
 __version__ = "0.1.0"
 
@@ -63,10 +66,14 @@ __all__ = [
     "QueueFull",
     "Schedule",
     "SoftTimeLimitExceeded",
+    "Subscription",
     "TaskCancelledError",
     "TaskContext",
+    "TaskEvent",
     "TaskExecutionError",
+    "TaskExecutor",
     "TaskFunction",
+    "TaskFuture",
     "TaskInterrupt",
     "TaskOptions",
     "TaskPriority",
@@ -81,6 +88,7 @@ __all__ = [
     "cron",
     "current_task",
     "default_engine",
+    "enable_background_tasks",
     "every",
     "install_signal_handlers",
 ]
@@ -108,6 +116,8 @@ _NAMES = {
         "TimeLimitExceeded",
         "TimeLimitInterrupt",
     ),
+    "events": ("Subscription", "TaskEvent"),
+    "executor": ("TaskExecutor", "TaskFuture"),
     "extra": ("Progress",),
     "handle": ("TaskResult",),
     "model": ("EngineStats", "MemoryStats", "TaskPriority", "TaskStatus", "WorkerStats"),
@@ -116,6 +126,7 @@ _NAMES = {
     "schedules": ("Schedule",),
     "tasks": ("BackgroundTasks",),
     "timetables": ("cron", "every"),
+    "webapps": ("enable_background_tasks",),
 }
 _ORIGINS = {name: module for module, names in _NAMES.items() for name in names}
 

@@ -52,6 +52,9 @@ class Engine(core.Engine):
     does not wait. What is dropped is logged at ERROR by name and id.
     """
 
+    on_progress: Callable[[Task], Any] | None = None
+    """Told when a task or a group says how far it is."""
+
     def __init__(
         self,
         *,
@@ -85,6 +88,8 @@ class Engine(core.Engine):
         self._pools_by_name: dict[str, Pool] = {}
         self._reserves: list[Pool] = []
         self._eventloop: EventLoop | None = None
+        self._every_queue: list[Queue] = []
+        self._observers: dict[str, Callable[[Task], Any]] = {}
         self._naming = threading.RLock()
         self._promising = threading.Lock()
         self._born = time.monotonic()
@@ -107,6 +112,26 @@ class Engine(core.Engine):
             elif queue.lanes != lanes:
                 raise ValueError(f"queue {name!r} exists with {queue.lanes} lanes, lanes={lanes} was asked for")
             return queue
+
+    def queue_made(self, queue: Queue) -> None:
+        """Called by each new queue, also by those that have no place in `queues()`."""
+        self._every_queue.append(queue)
+        if self._observers:
+            queue.observe(self._observers)
+
+    def observe(
+        self, observers: dict[str, Callable[[Task], Any]], on_progress: Callable[[Task], Any] | None = None
+    ) -> None:
+        """Sets who is told of all tasks of all queues (see `Queue.observe`) and of their progress; {} for nobody."""
+        with self._naming:
+            self._observers = observers
+            self.on_progress = on_progress
+            for queue in self._every_queue:
+                queue.observe(observers)
+
+    def take_from(self, group: int, queues: Sequence[int]) -> None:
+        """The core's `subscribe`: the queues that a group of workers takes from, in this order."""
+        super().subscribe(group, queues)
 
     def queues(self) -> list[Queue]:
         """All named queues, oldest first."""
@@ -306,6 +331,7 @@ class Engine(core.Engine):
         self._naming = threading.RLock()
         self._promising = threading.Lock()
         self._side_thread = SideThread()
+        self._observers, self.on_progress = {}, None
         self.keeper.reset_after_fork()
         self.limits.reset_after_fork()
         for queue in self._queues_by_name.values():
