@@ -76,7 +76,7 @@ class Engine(core.Engine):
         """The bound of the main queue's lanes, where there is one."""
         self.full_timeout: float | None = 30.0
         """Seconds that a submit waits for room with `on_full="block"`; None: without limit."""
-        self.on_exit = on_exit  # type: ignore[assignment]  # None: the default
+        self.on_exit = on_exit  # None: the default
         self.exit_timeout = 10.0
         """Seconds that the interpreter's exit waits for this engine's tasks, with `on_exit="drain"`."""
         self.frozen = False
