@@ -15,8 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from .callbacks import Callback
 from .connections import implicit_connection
+from .defaults import CALLBACK_TIMEOUT as CALLBACK_TIMEOUT
 from .defaults import RQ_KEY_PREFIX
+from .exceptions import DeserializationError as DeserializationError
 from .exceptions import InvalidJobOperation
+from .exceptions import NoSuchJobError as NoSuchJobError
 from .runtime.jobdata import UNEVALUATED
 from .runtime.joboptions import Dependency, Retry
 from .runtime.jobruns import JobRuns

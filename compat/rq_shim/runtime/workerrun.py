@@ -21,7 +21,7 @@ from ..repeat import Repeat
 from ..results import Result
 from ..timeouts import JobTimeoutException
 from ..utils import now
-from .cases import Case, HorseKilled
+from .cases import Case, ColdShutDown, HorseKilled
 from .workerinfo import WorkerInfo
 
 __all__ = ["WorkerRun"]
@@ -102,6 +102,9 @@ class WorkerRun(WorkerInfo):
             if not case.claim():
                 return False
             self._finalize_success(job, queue, execution, value)
+        except ColdShutDown:
+            case.claim()
+            raise
         except BaseException:
             if case.claim():
                 self._finish_failure(job, queue, execution, sys.exc_info())
