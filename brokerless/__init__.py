@@ -40,7 +40,9 @@ if TYPE_CHECKING:
     from .handle import TaskResult
     from .model import EngineStats, MemoryStats, TaskPriority, TaskStatus, WorkerStats
     from .options import TaskOptions
+    from .schedules import Schedule
     from .tasks import BackgroundTasks
+    from .timetables import cron, every
 
 __version__ = "0.1.0"
 
@@ -58,6 +60,7 @@ __all__ = [
     "Parallel",
     "Progress",
     "QueueFull",
+    "Schedule",
     "SoftTimeLimitExceeded",
     "TaskCancelledError",
     "TaskContext",
@@ -74,8 +77,10 @@ __all__ = [
     "TimeLimitInterrupt",
     "WorkerStats",
     "__version__",
+    "cron",
     "current_task",
     "default_engine",
+    "every",
 ]
 
 logging.getLogger("brokerless").addHandler(logging.NullHandler())
@@ -105,7 +110,9 @@ _NAMES = {
     "handle": ("TaskResult",),
     "model": ("EngineStats", "MemoryStats", "TaskPriority", "TaskStatus", "WorkerStats"),
     "options": ("TaskOptions",),
+    "schedules": ("Schedule",),
     "tasks": ("BackgroundTasks",),
+    "timetables": ("cron", "every"),
 }
 _ORIGINS = {name: module for module, names in _NAMES.items() for name in names}
 

@@ -54,4 +54,4 @@ def call_of(item: Any, defaults: Settings = DEFAULTS) -> Call:
     if not isinstance(kwargs, Mapping):
         raise TypeError(f"kwargs={kwargs!r} of {func!r}: expected a mapping of keyword arguments")
     given = {name: value for name, value in item.items() if name not in _CALL_KEYS}
-    return Call(func, tuple(args), kwargs, settings.updated(given))
+    return Call(func, tuple(args), kwargs, settings.updated(given).once())

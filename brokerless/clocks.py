@@ -6,6 +6,7 @@ The engine's own clock is the core's monotonic one; this file only sets it. Wait
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,15 +21,21 @@ class ManualClock:
     One clock may drive several engines. Time stands still between calls.
     """
 
-    def __init__(self, start: float = 1000.0) -> None:
-        """`start`: the first reading, in seconds."""
+    def __init__(self, start: float = 1000.0, *, date: float | None = None) -> None:
+        """`start`: the first reading, in seconds. `date`: the epoch seconds that it stands for where schedules go by the
+        date; None: now."""
         self._now = float(start)
+        self._offset = (time.time() if date is None else float(date)) - self._now
         self._lock = threading.Lock()
         self._engines: list[Engine] = []
 
     def now(self) -> float:
         """The present reading, in seconds."""
         return self._now
+
+    def date(self) -> float:
+        """The date, in epoch seconds; it moves with the clock."""
+        return self._now + self._offset
 
     def attach(self, engine: Engine) -> None:
         """Makes `engine` run by this clock; done by `engine.clock = …`."""

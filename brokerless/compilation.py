@@ -137,7 +137,7 @@ class Compiling:
         whole. Raises like `add_task`.
         """
         settings, plain = unwrap(func)
-        settings = settings.updated(options)
+        settings = settings.updated(options).once()
         return self._submit_checked(
             settings, self.compilation.batch, (plain, columns, settings.compile_to_c), {}, self.queue_size or 0
         )

@@ -44,6 +44,7 @@ class Configuration:
     on_full: str
     result_ttl: float | None
     result_max: int | None
+    application: str | None
 
     @classmethod
     def checked(cls, given: Mapping[str, Any], other_names: Mapping[str, Any]) -> Configuration:
@@ -61,6 +62,9 @@ class Configuration:
         ttl = values["result_ttl"]
         if ttl is not None and (isinstance(ttl, bool) or not isinstance(ttl, (int, float)) or not ttl > 0):
             raise ValueError(f"result_ttl={ttl!r}: expected seconds above 0, or None to keep results")
+        application = values["application"]
+        if application is not None and (not isinstance(application, str) or not application):
+            raise TypeError(f"application={application!r}: expected a text that is not empty, or None")
         workers, least, most = _worker_counts(values["workers"], values["min_workers"], values["max_workers"])
         return cls(
             workers=workers,
@@ -73,6 +77,7 @@ class Configuration:
             on_full=values["on_full"],
             result_ttl=ttl,
             result_max=count("result_max", values["result_max"], optional=True),
+            application=application,
         )
 
 

@@ -15,6 +15,7 @@ from .options import Settings, check_callable, is_async
 
 if TYPE_CHECKING:
     from .handle import TaskResult
+    from .schedules import Schedule
     from .tasks import BackgroundTasks
 
 __all__ = ["TaskFunction"]
@@ -35,6 +36,8 @@ class TaskFunction(Generic[P, R]):
         self.func = func
         self.tasks = tasks
         self.settings = settings
+        self.schedule: Schedule | None = None
+        """Where it was decorated with one."""
         if is_async(func) and hasattr(inspect, "markcoroutinefunction"):
             inspect.markcoroutinefunction(self)
 

@@ -180,6 +180,7 @@ class Engine(core.Engine):
         self._clock = clock
         self.keeper.clock_is_manual()
         clock.attach(self)
+        self._clock_is_set()
 
     def interrupt(self, task: Task, exception: type[BaseException] = CancelInterrupt) -> bool:  # type: ignore[override]
         """Raises `exception` (a class) inside the thread that runs the task, as soon as it is in the task's own code.
@@ -233,6 +234,12 @@ class Engine(core.Engine):
     def _count_group(self, task: Task) -> None:
         with self._promising:
             self.groups_ended[task.state] += 1
+
+    def _clock_is_set(self) -> None:
+        """For those who compute times from the clock."""
+
+    def stop_recurring(self) -> None:
+        """Nothing more is submitted by the engine itself; the first step of every end."""
 
     def _start(self) -> None:
         self.keeper.start()

@@ -74,6 +74,7 @@ def _at_exit() -> None:
         if engine.closed and engine.outstanding() == 0:
             continue
         try:
+            engine.stop_recurring()
             settle(engine, engine.exit_timeout)
             _log_dropped(engine)
             shut_down(engine, False, 1.0, True)
@@ -122,6 +123,7 @@ def shut_down(engine: Engine, wait: bool, timeout: float | None, cancel_pending:
     def remaining() -> float | None:
         return None if timeout is None else max(0.0, timeout - (time.monotonic() - started))
 
+    engine.stop_recurring()
     if cancel_pending:
         _cancel_waiting(engine)
     # A task that shuts its own engine down cannot wait for itself.

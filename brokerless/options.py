@@ -16,6 +16,7 @@ from typing import Any
 
 from .errors import SoftTimeLimitExceeded, TimeLimitExceeded
 from .model import TaskPriority, TaskStatus
+from .timetables import Timetable
 
 __all__ = [
     "DEFAULTS",
@@ -102,11 +103,20 @@ class Settings:
     retry_stuck: bool = False
     tags: tuple[str, ...] = ()
     metadata: Mapping[str, Any] | None = None
-    schedule: Any = None
+    schedule: Timetable | None = None
 
     @property
     def task_options(self) -> TaskOptions:
         return shared_options(self.max_retries, self.timeout, self.retry_stuck, self.compile_to_c)
+
+    def once(self) -> Settings:
+        """These, where calls cannot recur: raises ValueError if they have a schedule."""
+        if self.schedule is not None:
+            raise ValueError(
+                f"schedule={self.schedule!r}: only add_task() and task() take it; a batch, a chain or a group is "
+                "submitted once. Schedule a function that submits it"
+            )
+        return self
 
     def updated(self, given: Mapping[str, Any]) -> Settings:
         """A copy with the options in `given` (names as in `add_task`) checked and put in place of these.
@@ -230,10 +240,10 @@ def _delay(name: str, value: Any) -> float | None:
     return seconds(name, value) or None
 
 
-def _schedule(name: str, value: Any) -> Any:
-    if value is None:
-        return None
-    raise TypeError(f"{name}={value!r}: this version has no recurring tasks; submit with delay_ms instead")
+def _schedule(name: str, value: Any) -> Timetable | None:
+    if value is None or isinstance(value, Timetable):
+        return value
+    raise TypeError(f"{name}={value!r}: expected every(seconds), cron('*/5 * * * *') or None")
 
 
 _READERS: dict[str, tuple[str, Callable[[str, Any], Any]]] = {

@@ -7,6 +7,7 @@ for (options, coroutines, decorated functions) comes back through `_add_with_opt
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from .calls import Call, call_of, unwrap
@@ -15,14 +16,16 @@ from .compilation import Compilation, Compiling
 from .configuration import Configuration
 from .core import Task
 from .decorators import TaskFunction
-from .engine import Engine
 from .extra import Extra
 from .handle import TaskResult
 from .memory import has_jemalloc, memory_stats
 from .model import EngineStats, MemoryStats, TaskPriority, TaskStatus, WorkerStats
 from .options import DEFAULTS, OPTION_NAMES, Settings, count, is_async, priority_of, status_of, tags_of
+from .recurring import Recurring
 from .scaling import Scaler
+from .schedules import Schedule, Schedules
 from .stats import Statistics
+from .timetables import Timetable
 
 __all__ = ["BackgroundTasks"]
 
@@ -30,7 +33,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class BackgroundTasks(Compiling, Engine):
+class BackgroundTasks(Compiling, Recurring):
     """Runs functions in the background of this process. No thread exists before the first submit.
 
     `workers`: threads at the start (default: one per core, at least 2). `min_workers`, `max_workers`: what auto-scaling
@@ -39,9 +42,10 @@ class BackgroundTasks(Compiling, Engine):
     and delayed tasks are exempt. `on_full`: "raise" (QueueFull) or "block" (waits up to `full_timeout`, an attribute,
     30 s at first; in a worker thread it raises). `result_ttl`: seconds, and `result_max`: count of ended tasks that are
     kept for `get_task_by_id`; None for no limit. `memory_pool_mb`: so much memory for tasks is reserved at the start;
-    it grows beyond that as needed. `enable_profiling` and `use_jemalloc` are accepted and change nothing: the figures
-    are always measured, and the allocator was chosen when this package was built. Other names that are accepted:
-    `initial_workers`, `task_workers`, `task_queue_size`, `enable_task_c_compilation`, `enable_jemalloc`,
+    it grows beyond that as needed. `application`: names this program in the locks that let a schedule run once per host;
+    by default that is the file of the scheduled function. `enable_profiling` and `use_jemalloc` are accepted and change
+    nothing: the figures are always measured, and the allocator was chosen when this package was built. Other names that
+    are accepted: `initial_workers`, `task_workers`, `task_queue_size`, `enable_task_c_compilation`, `enable_jemalloc`,
     `memory_profiling`.
 
     Raises TypeError or ValueError for a wrong argument. Use it as a context manager to shut it down at the end.
@@ -61,6 +65,7 @@ class BackgroundTasks(Compiling, Engine):
         on_full: str = "raise",
         result_ttl: float | None = 3600.0,
         result_max: int | None = 10_000,
+        application: str | None = None,
         **other_names: Any,
     ) -> None:
         given = {
@@ -75,11 +80,14 @@ class BackgroundTasks(Compiling, Engine):
             "on_full": on_full,
             "result_ttl": result_ttl,
             "result_max": result_max,
+            "application": application,
         }
         self.configuration = configuration = Configuration.checked(given, other_names)
         super().__init__(name="tasks", result_ttl=configuration.result_ttl, result_max=configuration.result_max)
         if configuration.memory_pool_mb is not None:
             self.reserve_memory(configuration.memory_pool_mb << 20)
+        self.application = configuration.application
+        self.schedules = Schedules(self)
         self.on_full = configuration.on_full
         self.queue_size = configuration.queue_size
         self._main_queue = self.queue("tasks", lanes=len(TaskPriority))
@@ -101,6 +109,7 @@ class BackgroundTasks(Compiling, Engine):
 
     if TYPE_CHECKING:
 
+        @overload
         def add_task(
             self,
             func: Callable[..., Any],
@@ -115,8 +124,29 @@ class BackgroundTasks(Compiling, Engine):
             tags: Iterable[str] | str | None = None,
             metadata: Mapping[str, Any] | None = None,
             retry_stuck: bool = False,
+            schedule: None = None,
             **kwargs: Any,
-        ) -> TaskResult:
+        ) -> TaskResult: ...
+
+        @overload
+        def add_task(
+            self,
+            func: Callable[..., Any],
+            /,
+            *args: Any,
+            priority: TaskPriority | int | str = TaskPriority.NORMAL,
+            max_retries: int = 3,
+            timeout_ms: float | None = 30_000,
+            expires_ms: float | None = None,
+            compile_to_c: bool | str | None = None,
+            tags: Iterable[str] | str | None = None,
+            metadata: Mapping[str, Any] | None = None,
+            retry_stuck: bool = False,
+            schedule: Timetable,
+            **kwargs: Any,
+        ) -> Schedule: ...
+
+        def add_task(self, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> TaskResult | Schedule:
             """Queues one call `func(*args, **kwargs)` and returns its handle.
 
             `func`: a function, a coroutine function, or one decorated with `task` (whose options then hold where none
@@ -124,7 +154,8 @@ class BackgroundTasks(Compiling, Engine):
             milliseconds. `max_retries`: automatic retries after a failure. `timeout_ms`: time limit of one attempt in
             milliseconds, None for none. `expires_ms`: CANCELLED if it has not started by then. `compile_to_c`: None,
             True, False or "require", see docs/compilation.md. `tags` and `metadata` are kept for queries.
-            `retry_stuck`: retry after a time limit even while the thread is still in the function.
+            `retry_stuck`: retry after a time limit even while the thread is still in the function. `schedule`: an
+            `every()` or a `cron()`; the call is then made again and again, and its `Schedule` is returned.
 
             Raises QueueFull (or blocks, see `on_full`), EngineShutdown, and TypeError or ValueError for wrong
             arguments, with nothing queued.
@@ -133,7 +164,13 @@ class BackgroundTasks(Compiling, Engine):
     def _add_with_options(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Task:
         settings, func = unwrap(func)
         given = {name: kwargs.pop(name) for name in OPTION_NAMES.intersection(kwargs)}
-        return self.submit_with(settings.updated(given), func, args, kwargs)
+        settings = settings.updated(given)
+        if settings.schedule is None:
+            return self.submit_with(settings, func, args, kwargs)
+        schedule = self._recur(settings, func, args, kwargs)
+        self.outstanding()  # lets the core see a fork before anything starts here
+        self._start()
+        return schedule  # type: ignore[return-value]
 
     def submit_with(
         self, settings: Settings, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
@@ -176,7 +213,7 @@ class BackgroundTasks(Compiling, Engine):
         """
         count("batch_size", batch_size, least=1)
         items: list[Any] = tasks if isinstance(tasks, list) else list(tasks)
-        settings = DEFAULTS.updated({"priority": default_priority, **default_options})
+        settings = DEFAULTS.updated({"priority": default_priority, **default_options}).once()
         if settings != DEFAULTS:
             items = [self._batch_item(item, settings) for item in items]
         return self.enqueue_many(items, limit=self.queue_size or 0)  # type: ignore[return-value]
@@ -255,14 +292,21 @@ class BackgroundTasks(Compiling, Engine):
         """Decorator, bare or with options of `add_task`: the function stays callable and gets `.delay(*args,
         **kwargs)`.
 
+        With `schedule` the function also recurs, without arguments, from the engine's start on (the first submit, or
+        `start()`): a decoration starts no threads. Its `schedule` is the `Schedule`.
         Raises TypeError or ValueError for a wrong option, at the decoration.
         """
         if func is not None and not callable(func):
             raise TypeError(f"task() decorates functions, got {func!r}; options are given by keyword")
         settings = DEFAULTS.updated(options)
-        if func is not None:
-            return TaskFunction(func, self, settings)
-        return lambda function: TaskFunction(function, self, settings)
+
+        def decorate(function: Callable[..., Any]) -> TaskFunction[..., Any]:
+            made = TaskFunction(function, self, replace(settings, schedule=None))
+            if settings.schedule is not None:
+                made.schedule = self._recur(settings, function, (), {})
+            return made
+
+        return decorate if func is None else decorate(func)
 
     def get_tasks(
         self,

@@ -40,6 +40,8 @@ class _TLS(threading.local):
 class _JoinTLS(threading.local):
     #: True while this thread runs a task for a worker; ``None`` when nothing was said.
     blocks: bool | None = None
+    #: Free until somebody has decided how the running call ends; None for calls without a time limit.
+    decision: Any = None
 
 
 _tls = _TLS()

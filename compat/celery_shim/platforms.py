@@ -1,10 +1,11 @@
 """What Celery knows about the operating system: names, signals, exit codes.
 
-Daemons and pid files belong to the process manager here and are not offered.
+Daemons belong to the process manager here and are not offered.
 """
 
 from __future__ import annotations
 
+import atexit
 import math
 import numbers
 import os
@@ -46,7 +47,7 @@ def pyimplementation() -> str:
     """Name of this Python."""
     name = getattr(_platform, "python_implementation", None)
     if name is not None:
-        return name()  # type: ignore[no-any-return]
+        return name()
     if sys.platform.startswith("java"):
         return f"Jython {sys.platform}"
     pypy = getattr(sys, "pypy_version_info", None)
@@ -104,7 +105,7 @@ class Signals:
 
     def signum(self, name: Any) -> int:
         if isinstance(name, numbers.Number):
-            return int(name)  # type: ignore[call-overload, no-any-return]
+            return int(name)  # type: ignore[call-overload]
         if not isinstance(name, str) or not name.isupper():
             raise TypeError("signal name must be uppercase string.")
         return int(getattr(_signal, name if name.startswith("SIG") else "SIG" + name))
@@ -130,6 +131,39 @@ class Signals:
 
 
 signals = Signals()
+
+
+def create_pidlock(pidfile: str) -> None:
+    """Write this process's id into a file, which is removed at exit; SystemExit if another living one is in it."""
+    try:
+        with open(pidfile) as known:
+            other = int(known.read().strip() or 0)
+    except (FileNotFoundError, ValueError):
+        other = 0
+    if other and other != os.getpid() and _lives(other):
+        print(
+            f"ERROR: {pidfile} names process {other}, which runs. Stop it, or give another --pidfile", file=sys.stderr
+        )
+        raise SystemExit(EX_CANTCREAT)
+    with open(pidfile, "w") as mine:
+        mine.write(f"{os.getpid()}\n")
+    owner = os.getpid()
+
+    def remove() -> None:
+        if os.getpid() == owner and os.path.exists(pidfile):
+            os.unlink(pidfile)
+
+    atexit.register(remove)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def strargv(argv: list[str]) -> str:

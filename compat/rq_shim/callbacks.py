@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .defaults import CALLBACK_TIMEOUT
 from .timeouts import JobTimeoutException
 from .utils import parse_timeout, resolve_function_reference
-
-if TYPE_CHECKING:
-    from .job import Job
 
 __all__ = ["Callback", "execute_failure_callback", "execute_stopped_callback", "execute_success_callback"]
 
@@ -39,14 +36,14 @@ def _call(job: Any, kind: str, callback: Any, timeout: Any, penalty: Any, args: 
         callback(job, job.connection, *args)
 
 
-def execute_success_callback(job: Job, death_penalty_class: Any, result: Any) -> None:
+def execute_success_callback(job: Any, death_penalty_class: Any, result: Any) -> None:
     """Calls the success callback, if there is one; its exceptions pass."""
     callback = job.success_callback
     if callback is not None:
         _call(job, "success", callback, job.success_callback_timeout, death_penalty_class, (result,))
 
 
-def execute_failure_callback(job: Job, death_penalty_class: Any, *exc_info: Any) -> None:
+def execute_failure_callback(job: Any, death_penalty_class: Any, *exc_info: Any) -> None:
     """Calls the failure callback, if there is one; its exceptions are logged and pass."""
     callback = job.failure_callback
     if callback is None:
@@ -58,7 +55,7 @@ def execute_failure_callback(job: Job, death_penalty_class: Any, *exc_info: Any)
         raise
 
 
-def execute_stopped_callback(job: Job, death_penalty_class: Any) -> None:
+def execute_stopped_callback(job: Any, death_penalty_class: Any) -> None:
     """Calls the stopped callback, if there is one; its exceptions are logged and pass."""
     callback = job.stopped_callback
     if callback is None:

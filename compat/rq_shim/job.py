@@ -1,7 +1,7 @@
 """`Job`: one call of a function, with its options, its status and its outcome.
 
-Its data is in `runtime.jobdata`, its relations in `runtime.joblinks`, its outcome in `runtime.joboutcome`; here is how
-it is made, found, and performed.
+Its data is in `runtime.jobdata`, its relations in `runtime.joblinks`, its outcome in `runtime.joboutcome`, its callbacks
+in `runtime.jobruns`; here is how it is made, found, and performed.
 """
 
 from __future__ import annotations
@@ -11,16 +11,17 @@ import re
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
-from datetime import datetime
-from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from .callbacks import Callback, execute_failure_callback, execute_stopped_callback, execute_success_callback
+from .callbacks import Callback
 from .connections import implicit_connection
-from .defaults import CALLBACK_TIMEOUT, RQ_KEY_PREFIX
+from .defaults import RQ_KEY_PREFIX
 from .exceptions import InvalidJobOperation
 from .runtime.jobdata import UNEVALUATED
-from .runtime.joboutcome import JobOutcome
+from .runtime.joboptions import Dependency, Retry
+from .runtime.jobruns import JobRuns
+from .runtime.jobstatus import JobStatus
+from .runtime.passing import arguments_with_results, wanted_results
 from .runtime.pipeline import later
 from .runtime.records import new_id
 from .serializers import resolve_serializer
@@ -49,22 +50,6 @@ logger = logging.getLogger("rq.job")
 JOB_ID_PATTERN = re.compile(r"[A-Za-z0-9_-]+")
 
 
-class JobStatus(str, Enum):
-    """Where a job stands."""
-
-    CREATED = "created"
-    QUEUED = "queued"
-    FINISHED = "finished"
-    FAILED = "failed"
-    STARTED = "started"
-    DEFERRED = "deferred"
-    SCHEDULED = "scheduled"
-    STOPPED = "stopped"
-    CANCELED = "canceled"
-    RATE_LIMITED = "rate_limited"
-    READY_TO_ENQUEUE = "ready_to_enqueue"
-
-
 def parse_job_id(job_or_execution_id: str) -> str:
     """The job id of "job" or "job:execution"."""
     return job_or_execution_id.partition(":")[0]
@@ -76,49 +61,6 @@ def validate_job_id(job_id: Any) -> None:
         raise TypeError(f"Job ID must be a string, not {type(job_id)}")
     if not JOB_ID_PATTERN.fullmatch(job_id):
         raise ValueError("Job ID must only contain letters, numbers, underscores and dashes")
-
-
-class Dependency:
-    """What a job waits for, and what it makes of a failure."""
-
-    def __init__(self, jobs: Any, allow_failure: bool = False, enqueue_at_front: bool = False) -> None:
-        dependencies = ensure_job_list(jobs)
-        if not all(isinstance(job, (Job, str)) for job in dependencies if job):
-            raise ValueError("jobs: must contain objects of type Job and/or strings representing Job ids")
-        if not dependencies:
-            raise ValueError("jobs: cannot be empty.")
-        self.dependencies: Sequence[Any] = dependencies
-        self.allow_failure = allow_failure
-        self.enqueue_at_front = enqueue_at_front
-
-
-class Retry:
-    """Further attempts after a failure. Returned by a job, it asks for another run."""
-
-    def __init__(self, max: int, interval: int | Iterable[int] = 0, enqueue_at_front: bool = False) -> None:
-        if max < 1:
-            raise ValueError("max: please enter a value greater than 0")
-        intervals = [interval] if isinstance(interval, int) else list(interval)
-        if any(value < 0 for value in intervals):
-            raise ValueError("interval: negative numbers are not allowed")
-        self.max = max
-        self.intervals = intervals
-        self.enqueue_at_front = enqueue_at_front
-
-    def __repr__(self) -> str:
-        interval = self.intervals[0] if len(self.intervals) == 1 else self.intervals
-        return (
-            f"{type(self).__name__}(max={self.max}, interval={interval!r}, enqueue_at_front={self.enqueue_at_front!r})"
-        )
-
-    @classmethod
-    def get_interval(cls, count: int, intervals: Any) -> int:
-        """Seconds before retry `count` (from 0): the last value is used for all that follow."""
-        if isinstance(intervals, int):
-            return intervals
-        if not intervals:
-            return 0
-        return intervals[min(len(intervals) - 1, count)]  # type: ignore[no-any-return]
 
 
 _current_job: ContextVar[Any] = ContextVar("current_job", default=None)
@@ -146,31 +88,17 @@ def requeue_job(job_id: str, connection: Any = None, serializer: Any = None) -> 
     return Job.fetch(job_id, connection=connection, serializer=serializer).requeue()  # type: ignore[no-any-return]
 
 
-def _callback(given: Any, word: str) -> Callback:
-    if isinstance(given, Callback):
-        return given
-    warnings.warn(
-        f"Passing a string or function for `{word}` is deprecated, pass `Callback` instead",
-        DeprecationWarning,
-        stacklevel=4,
-    )
-    return Callback(given)
-
-
 _SEQUENCES = (list, tuple, type(None))
 _MAPPINGS = (dict, type(None))
 
 
-class Job(JobOutcome):
+class Job(JobRuns):
     """Made by `Queue.enqueue`, `Job.create` or `Job.fetch`."""
 
     redis_job_namespace_prefix = RQ_KEY_PREFIX + ":job:"
 
     _id: str | None = None
     _status: Any = JobStatus.CREATED
-    _success_callback: Any = UNEVALUATED
-    _failure_callback: Any = UNEVALUATED
-    _stopped_callback: Any = UNEVALUATED
     log = logger
 
     def __init__(self, id: str | None = None, connection: Any = None, serializer: Any = None) -> None:
@@ -218,11 +146,7 @@ class Job(JobOutcome):
         job._instance, job._func_name = resolve_function_reference(func)
         job._args = () if args is None else args
         job._kwargs = {} if kwargs is None else kwargs
-        for word, given in (("success", on_success), ("failure", on_failure), ("stopped", on_stopped)):
-            if given:
-                callback = _callback(given, f"on_{word}")
-                setattr(job, f"_{word}_callback_name", callback.name)
-                setattr(job, f"_{word}_callback_timeout", callback.timeout)
+        job._set_callbacks(success=on_success, failure=on_failure, stopped=on_stopped)
         if webhooks:
             from .webhook import check_webhooks
 
@@ -251,17 +175,22 @@ class Job(JobOutcome):
 
     def process_dependencies(self, depends_on: Any) -> None:
         """Takes over what `depends_on=` says."""
-        found: list[Any] = []
+        ids: list[str] = []
+        given: list[tuple[Dependency, list[str]]] = []
         for item in ensure_job_list(depends_on):
             if isinstance(item, Dependency):
                 self.enqueue_at_front = self.enqueue_at_front or item.enqueue_at_front
                 self.allow_dependency_failures = self.allow_dependency_failures or item.allow_failure
-                found.extend(item.dependencies)
+                own = [job.id if isinstance(job, Job) else job for job in item.dependencies]
+                given.append((item, own))
+                ids.extend(own)
             elif isinstance(item, (Job, str)):
-                found.append(item)
+                ids.append(item.id if isinstance(item, Job) else item)
             else:
                 raise ValueError(f"depends_on items must be Job objects or string job IDs, got {type(item).__name__}")
-        self._dependency_ids = [job.id if isinstance(job, Job) else job for job in found]
+        self._dependency_ids = ids
+        if any(dependency.pass_results is not None for dependency, _ in given):
+            self._pass_results = wanted_results(given, self.kwargs)
 
     # -- finding ----------------------------------------------------------------------------------------------------
 
@@ -383,41 +312,6 @@ class Job(JobOutcome):
     is_stopped = property(lambda self: self.get_status() == JobStatus.STOPPED)
     is_ready_to_enqueue = property(lambda self: self.get_status() == JobStatus.READY_TO_ENQUEUE)
 
-    # -- callbacks --------------------------------------------------------------------------------------------------
-
-    def _named_callback(self, word: str) -> Any:
-        found = getattr(self, f"_{word}_callback")
-        if found is UNEVALUATED:
-            name = getattr(self, f"_{word}_callback_name")
-            if not name:
-                return None
-            found = import_attribute(name)
-            setattr(self, f"_{word}_callback", found)
-        return found
-
-    def _callback_timeout(self, word: str) -> Any:
-        timeout = getattr(self, f"_{word}_callback_timeout")
-        return CALLBACK_TIMEOUT if timeout is None else timeout
-
-    success_callback = property(lambda self: self._named_callback("success"))
-    failure_callback = property(lambda self: self._named_callback("failure"))
-    stopped_callback = property(lambda self: self._named_callback("stopped"))
-    success_callback_timeout = property(lambda self: self._callback_timeout("success"))
-    failure_callback_timeout = property(lambda self: self._callback_timeout("failure"))
-    stopped_callback_timeout = property(lambda self: self._callback_timeout("stopped"))
-
-    def execute_success_callback(self, death_penalty_class: Any, result: Any) -> None:
-        """RQ 2's name of `callbacks.execute_success_callback`."""
-        execute_success_callback(self, death_penalty_class, result)
-
-    def execute_failure_callback(self, death_penalty_class: Any, *exc_info: Any) -> None:
-        """RQ 2's name of `callbacks.execute_failure_callback`."""
-        execute_failure_callback(self, death_penalty_class, *exc_info)
-
-    def execute_stopped_callback(self, death_penalty_class: Any) -> None:
-        """RQ 2's name of `callbacks.execute_stopped_callback`."""
-        execute_stopped_callback(self, death_penalty_class)
-
     # -- running ----------------------------------------------------------------------------------------------------
 
     @property
@@ -429,36 +323,6 @@ class Job(JobOutcome):
         if self.instance:
             return getattr(self.instance, name)  # type: ignore[no-any-return]
         return import_attribute(name)  # type: ignore[no-any-return]
-
-    def should_enqueue_at_front(self) -> bool:
-        """Whether it goes before the others when it is queued again."""
-        if self.enqueue_at_front_on_retry and self.ended_at is not None:
-            return True
-        return bool(self.enqueue_at_front)
-
-    def heartbeat(self, timestamp: datetime, ttl: int, pipeline: Any = None, xx: bool = False) -> None:
-        """Notes a sign of life of the worker that runs it."""
-        self.last_heartbeat = timestamp
-        later(pipeline, self._store_fields, last_heartbeat=timestamp)
-
-    def _store_fields(self, **fields: Any) -> None:
-        record = self._store.job(self.id)
-        if record is not None:
-            for name, value in fields.items():
-                setattr(record, name, value)
-
-    def prepare_for_execution(self, worker_name: str, pipeline: Any = None) -> None:
-        """Marks it started, here and in the store."""
-        self.worker_name = worker_name
-        self.last_heartbeat = self.started_at = now()
-        self._status = JobStatus.STARTED
-        later(pipeline, self._store_start, worker_name, self.started_at)
-
-    def _store_start(self, worker_name: str, moment: datetime) -> None:
-        record = self._store.touch_job(self.id)
-        record.last_heartbeat = record.started_at = moment
-        record.status = JobStatus.STARTED
-        record.worker_name = worker_name
 
     def perform(self) -> Any:
         """Calls the function, as the current job, and gives its result."""
@@ -473,7 +337,8 @@ class Job(JobOutcome):
         func = self.func
         if not func:
             raise ValueError("Cannot execute job: function is None")
-        result = func(*self.args, **self.kwargs)
+        args, kwargs = arguments_with_results(self) if self._pass_results else (self.args, self.kwargs)
+        result = func(*args, **kwargs)
         if hasattr(result, "send") and hasattr(result, "throw"):
             from .runtime.coroutines import is_coroutine, run_coroutine
 

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from .. import _state
 from .._state import disable_trace, enable_trace, pop_current_task, push_current_task
 from ..local import Proxy
+from ..typevars import P, R, T
+
+if TYPE_CHECKING:
+    from .base import Celery
+    from .decorators import BoundDecorator, Decorator
+    from .task import Task
+    from .utils import AppPickler
 
 __all__ = (
     "AppPickler",
@@ -32,7 +40,7 @@ def app_or_default(app: Any = None) -> Any:
 
 def bugreport(app: Any = None) -> str:
     """Versions and settings, for a report."""
-    return (app or _state.get_current_app()).bugreport()  # type: ignore[no-any-return]
+    return (app or _state.get_current_app()).bugreport()
 
 
 def _share(fun: Any, options: dict[str, Any]) -> Any:
@@ -54,6 +62,16 @@ def _share(fun: Any, options: dict[str, Any]) -> Any:
     return Proxy(of_current_app)
 
 
+@overload
+def shared_task(fun: Callable[P, Coroutine[Any, Any, R]], /) -> Task[P, R]: ...
+@overload
+def shared_task(fun: Callable[P, R], /) -> Task[P, R]: ...
+@overload
+def shared_task(*, base: type[T], **opts: Any) -> Callable[[Callable[..., Any]], T]: ...
+@overload
+def shared_task(*, bind: Literal[True], **opts: Any) -> BoundDecorator: ...
+@overload
+def shared_task(*, bind: Literal[False] = False, **opts: Any) -> Decorator: ...
 def shared_task(*args: Any, **kwargs: Any) -> Any:
     """A task that every app has; the object stands for the one of the current app at each use."""
     if len(args) == 1 and callable(args[0]):

@@ -37,5 +37,7 @@ class Events:
     def default_dispatcher(
         self, hostname: str | None = None, enabled: bool = True, buffer_while_offline: bool = False
     ) -> Iterator[Any]:
-        with self.Dispatcher(None, hostname, enabled, None, buffer_while_offline) as dispatcher:
+        """A dispatcher for the time of a block."""
+        connection = self.app.connection_for_write()
+        with self.Dispatcher(connection, hostname, enabled, None, buffer_while_offline) as dispatcher:
             yield dispatcher

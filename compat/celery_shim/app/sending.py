@@ -18,6 +18,7 @@ from ..utils.functional import maybe_list
 from ..utils.log import get_logger
 from ..utils.objects import FallbackContext
 from ..utils.time import maybe_iso8601, subtract_datetimes
+from .parts import AppParts
 
 __all__ = ("Sending",)
 
@@ -29,20 +30,8 @@ W_EXPIRED = """%s has an expiration date in the past (%ss ago).
 We assume this is intended and so we have set the expiration date to 0 instead."""
 
 
-class Sending:
+class Sending(AppParts):
     """Mixed into ``Celery``."""
-
-    conf: Any
-    amqp: Any
-    backend: Any
-    pool: Any
-    producer_pool: Any
-    current_worker_task: Any
-    AsyncResult: Any
-    thread_oid: str
-    _tasks: Any
-    either: Any
-    now: Any
 
     def send_task(
         self,

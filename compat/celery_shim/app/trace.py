@@ -12,6 +12,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import Any, NamedTuple
 from warnings import warn
 
@@ -19,15 +20,17 @@ from billiard.einfo import ExceptionInfo
 from kombu.exceptions import EncodeError, OperationalError
 from kombu.utils.encoding import safe_repr
 
-from .. import signals, states
+from ....errors import TimeLimitInterrupt
+from .. import _state, signals, states
 from .._state import _task_stack
-from ..exceptions import BackendGetMetaError, Ignore, InvalidTaskError, Reject, Retry
+from ..exceptions import Ignore, InvalidTaskError, Reject, Retry
 from ..loaders.base import BaseLoader
 from ..utils.nodenames import gethostname
 from ..utils.objects import mro_lookup
 from ..utils.saferepr import saferepr
 from ..utils.serialization import get_pickleable_etype, get_pickleable_exception
 from .context import Context, PlainRequest, get_actual_ignore_result
+from .successors import already_done, send_successors
 from .task import Task as BaseTask
 from .tracelog import (  # noqa: F401 - names that other packages import from here
     LOG_FAILURE,
@@ -59,9 +62,12 @@ EXCEPTION_STATES = states.EXCEPTION_STATES
 IGNORE_STATES = frozenset({IGNORED, RETRY, REJECTED})
 
 
-def mark_boundary(function: Any) -> Any:
-    """Replaced by ``runtime``: tells the engine that this function calls a task's own code."""
+def _no_boundary(function: Any) -> Any:
     return function
+
+
+#: Replaced by ``runtime``: tells the engine that a function calls a task's own code.
+mark_boundary: Callable[[Any], Any] = _no_boundary
 
 
 #: Types whose repr needs no care.
@@ -185,6 +191,7 @@ def build_tracer(
     on_success = task.on_success if task_has_custom(task, "on_success") else None
     after_return = task.after_return if task_has_custom(task, "after_return") else None
     pid = os.getpid()
+    thread = _state._join
     request_stack = task.request_stack
     does_info = logger.isEnabledFor(logging.INFO)
     repr_size = task.resultrepr_maxsize
@@ -227,7 +234,7 @@ def build_tracer(
             publish_result = not ignore_result and (task.store_eager_result if eager else True)
             origin = task_request.delivery_info
             redelivered = deduplicate and origin and origin.get("redelivered")
-            if redelivered and _already_done(app, task, name, task_request, uuid, inherit_priority):
+            if redelivered and already_done(app, task, name, task_request, uuid, inherit_priority):
                 return trace_ok_t(given, failed, seconds, text)
             _task_stack.push(task)
             request_stack.push(task_request)
@@ -239,10 +246,14 @@ def build_tracer(
                 if task.track_started and not eager and not ignore_result:
                     task.backend.store_result(uuid, {"pid": pid, "hostname": hostname}, STARTED, request=task_request)
                 try:
-                    if before_start:
-                        before_start(uuid, args, kwargs)
-                    given = retval = fun(*args, **kwargs)
-                    state = SUCCESS
+                    try:
+                        if before_start:
+                            before_start(uuid, args, kwargs)
+                        given = retval = fun(*args, **kwargs)
+                        state = SUCCESS
+                    finally:
+                        if thread.decision is not None and not eager:
+                            _decide(thread)
                 except Reject as exc:
                     failed, given = Info(REJECTED, exc), ExceptionInfo(internal=True)
                     state, retval = failed.state, failed.retval
@@ -264,7 +275,7 @@ def build_tracer(
                     try:
                         if task_request.callbacks or task_request.chain:
                             priority = (origin or {}).get("priority") if inherit_priority else None
-                            _send_successors(app, retval, task_request, uuid, task_request.root_id or uuid, priority)
+                            send_successors(app, retval, task_request, uuid, task_request.root_id or uuid, priority)
                         sent = True
                         task.backend.mark_as_done(uuid, retval, task_request, publish_result)
                     except (EncodeError, OperationalError) as exc:
@@ -322,6 +333,13 @@ def build_tracer(
     return mark_boundary(trace_task)
 
 
+def _decide(thread: Any) -> None:
+    """The outcome is this thread's from now on, unless its hard limit has passed: then it was decided elsewhere."""
+    decision, thread.decision = thread.decision, None
+    if not decision.acquire(blocking=False):
+        raise TimeLimitInterrupt
+
+
 _loops = threading.local()
 
 
@@ -339,54 +357,6 @@ def _awaited(fun: Any) -> Any:
         return loop.run_until_complete(fun(*args, **kwargs))
 
     return mark_boundary(run)
-
-
-def _send_successors(app: Any, retval: Any, request: Any, parent_id: str, root_id: str, priority: Any) -> None:
-    """Send the linked tasks, and the next step of the chain, with the value."""
-    from ..canvas import maybe_signature
-
-    publish = app.amqp._retry_publish
-    options = {"parent_id": parent_id, "root_id": root_id, "priority": priority}
-    for callback in request.callbacks or ():
-        publish(maybe_signature(callback, app=app).apply_async, (retval,), **options)
-    chain = request.chain
-    if chain:
-        step = maybe_signature(chain[-1], app=app)
-        publish(step.apply_async, (retval,), chain=chain[:-1], **options)
-
-
-def _already_done(app: Any, task: Any, name: str, request: Any, uuid: str, inherit_priority: bool) -> bool:
-    """True if a message that was delivered again has succeeded before; then only its successors may be missing."""
-    from ..worker.state import successful_requests
-
-    if request.id in successful_requests:
-        return True
-    result = app.AsyncResult(request.id)
-    try:
-        if result.state != SUCCESS:
-            return False
-    except BackendGetMetaError:
-        return False
-    info(
-        LOG_IGNORED,
-        {
-            "id": request.id,
-            "name": get_task_name(request, name),
-            "description": "Task already completed successfully.",
-        },
-    )
-    try:
-        meta = result._get_task_meta()
-        if (request.callbacks or request.chain) and not meta.get("children"):
-            priority = request.delivery_info.get("priority") if inherit_priority else None
-            _send_successors(app, meta.get("result"), request, uuid, request.root_id or uuid, priority)
-        successful_requests.add(request.id)
-    except MemoryError:
-        raise
-    except Exception as exc:
-        logger.error("Failed to dispatch chain/callbacks for deduplicated task %s", request.id, exc_info=True)
-        raise Reject(exc, requeue=True) from exc
-    return True
 
 
 def _log_success(request: Any, name: str, uuid: str, args: Any, kwargs: Any, value: str | None, runtime: Any) -> None:

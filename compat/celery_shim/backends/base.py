@@ -6,15 +6,13 @@ stores, ``get set delete``. Waiting is by event: a store that is written in this
 
 from __future__ import annotations
 
-import sys
 import time
 import warnings
-from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from kombu.serialization import dumps, loads, prepare_accept_content
+from kombu.serialization import prepare_accept_content
 from kombu.serialization import registry as serializer_registry
 from kombu.utils.url import maybe_sanitize_url
 
@@ -24,23 +22,20 @@ from ..app.context import Context
 from ..exceptions import (
     BackendGetMetaError,
     BackendStoreError,
-    ImproperlyConfigured,
-    TaskRevokedError,
     TimeoutError,
 )
-from ..result import ResultBase, ResultSet
 from ..runtime import waiting
 from ..utils.functional import LRUCache
 from ..utils.log import get_logger
-from ..utils.serialization import get_pickleable_exception, get_pickled_exception, raise_with_context
+from ..utils.serialization import raise_with_context
 from ..utils.time import get_exponential_backoff_interval
-from . import exceptions as stored_exceptions
-from .chords import ChordErrors, _create_chord_error_with_cause, _create_fake_task_request  # noqa: F401
-from .compression import compress_payload, decompress_payload, prepare_compression
+from .chords import _create_chord_error_with_cause, _create_fake_task_request  # noqa: F401
+from .compression import prepare_compression
+from .outcomes import Outcomes
+from .syncing import SyncBackendMixin
+from .values import EXCEPTION_ABLE_CODECS, Values  # noqa: F401
 
 __all__ = ("BaseBackend", "DisabledBackend")
-
-EXCEPTION_ABLE_CODECS = frozenset({"pickle"})
 
 logger = get_logger("celery.backends.base")
 
@@ -66,25 +61,19 @@ def unpickle_backend(cls: type, args: Any, kwargs: Any) -> Any:
     return cls(*args, app=current_app._get_current_object(), **kwargs)
 
 
-class _nulldict(dict):  # type: ignore[type-arg]
+class _nulldict(dict):
     """A cache that keeps nothing."""
 
     def ignore(self, *a: Any, **kw: Any) -> None:
         pass
 
-    __setitem__ = update = setdefault = ignore  # type: ignore[assignment]
+    __setitem__ = update = setdefault = ignore
 
 
-def _is_request_ignore_result(request: Any) -> Any:
-    return False if request is None else request.ignore_result
-
-
-class Backend(ChordErrors):
+class Backend(Outcomes, Values):
     """Base of result stores."""
 
-    READY_STATES = states.READY_STATES
     UNREADY_STATES = states.UNREADY_STATES
-    EXCEPTION_STATES = states.EXCEPTION_STATES
     TimeoutError = TimeoutError
 
     subpolling_interval: Any = None
@@ -145,181 +134,6 @@ class Backend(ChordErrors):
             return enabled
         said = self.app.conf.result_persistent
         return self.persistent if said is None else said
-
-    # -- outcomes ---------------------------------------------------------------------------------------------------
-
-    def mark_as_started(self, task_id: str, **meta: Any) -> Any:
-        return self.store_result(task_id, meta, states.STARTED)
-
-    def mark_as_done(
-        self, task_id: str, result: Any, request: Any = None, store_result: bool = True, state: str = states.SUCCESS
-    ) -> None:
-        if store_result and not _is_request_ignore_result(request):
-            self.store_result(task_id, result, state, request=request)
-        if request and request.chord:
-            self.on_chord_part_return(request, state, result)
-
-    def mark_as_failure(
-        self,
-        task_id: str,
-        exc: Any,
-        traceback: Any = None,
-        request: Any = None,
-        store_result: bool = True,
-        call_errbacks: bool = True,
-        state: str = states.FAILURE,
-    ) -> None:
-        """Store the failure, and pass it on to the chord, to the rest of the chain and to errbacks."""
-        if store_result:
-            self.store_result(task_id, exc, state, traceback=traceback, request=request)
-        if request:
-            if request.chord:
-                self.on_chord_part_return(request, state, exc)
-            self._fail_chain(getattr(request, "chain", None), exc, traceback, store_result=store_result, state=state)
-            if call_errbacks and request.errbacks:
-                self._call_task_errbacks(request, exc, traceback)
-
-    def mark_as_revoked(
-        self,
-        task_id: str,
-        reason: str = "",
-        request: Any = None,
-        store_result: bool = True,
-        state: str = states.REVOKED,
-    ) -> None:
-        exc = TaskRevokedError(reason)
-        if store_result:
-            self.store_result(task_id, exc, state, traceback=None, request=request)
-        if request and request.chord:
-            self.on_chord_part_return(request, state, exc)
-
-    def mark_as_retry(
-        self,
-        task_id: str,
-        exc: Any,
-        traceback: Any = None,
-        request: Any = None,
-        store_result: bool = True,
-        state: str = states.RETRY,
-    ) -> Any:
-        return self.store_result(task_id, exc, state, traceback=traceback, request=request)
-
-    def fail_from_current_stack(self, task_id: str, exc: Any = None) -> Any:
-        """Store the exception that is being handled as the task's failure."""
-        from billiard.einfo import ExceptionInfo
-
-        kind, handled, tb = sys.exc_info()
-        try:
-            exc = handled if exc is None else exc
-            info = ExceptionInfo((kind, exc, tb))
-            self.mark_as_failure(task_id, exc, info.traceback)
-            return info
-        finally:
-            while tb is not None:
-                try:
-                    tb.tb_frame.clear()
-                    tb.tb_frame.f_locals  # noqa: B018 - drops the snapshot that was taken for a debugger
-                except RuntimeError:
-                    pass
-                tb = tb.tb_next
-            del tb
-
-    # -- values as data ---------------------------------------------------------------------------------------------
-
-    def prepare_exception(self, exc: Any, serializer: str | None = None) -> Any:
-        if (self.serializer if serializer is None else serializer) in EXCEPTION_ABLE_CODECS:
-            return get_pickleable_exception(exc)
-        return stored_exceptions.describe(exc, self.encode)
-
-    def exception_to_python(self, exc: Any) -> Any:
-        if not exc:
-            return None
-        if isinstance(exc, BaseException):
-            return get_pickled_exception(exc) if self.serializer in EXCEPTION_ABLE_CODECS else exc
-        return stored_exceptions.rebuild(exc)
-
-    def prepare_value(self, result: Any) -> Any:
-        if self.serializer != "pickle" and isinstance(result, ResultBase):
-            return result.as_tuple()  # type: ignore[attr-defined]
-        return result
-
-    def encode(self, data: Any) -> Any:
-        _, _, payload = self._encode(data)
-        return compress_payload(payload, self.compression) if self.compression else payload
-
-    def _encode(self, data: Any) -> Any:
-        return dumps(data, serializer=self.serializer)
-
-    def decode(self, payload: Any) -> Any:
-        if payload is None:
-            return payload
-        return loads(
-            decompress_payload(payload or str(payload)),
-            content_type=self.content_type,
-            content_encoding=self.content_encoding,
-            accept=self.accept,
-        )
-
-    def decode_result(self, payload: Any) -> Any:
-        return self.meta_from_decoded(self.decode(payload))
-
-    def meta_from_decoded(self, meta: Any) -> Any:
-        if meta["status"] in self.EXCEPTION_STATES:
-            meta["result"] = self.exception_to_python(meta["result"])
-        return meta
-
-    def encode_result(self, result: Any, state: Any) -> Any:
-        if state in self.EXCEPTION_STATES and isinstance(result, BaseException):
-            return self.prepare_exception(result)
-        return self.prepare_value(result)
-
-    def is_cached(self, task_id: str) -> bool:
-        return task_id in self._cache
-
-    def _get_result_meta(
-        self, result: Any, state: Any, traceback: Any, request: Any, format_date: bool = True, encode: bool = False
-    ) -> dict[str, Any]:
-        """What is stored about a task."""
-        done = None
-        if state in self.READY_STATES:
-            done = self.app.now()
-            done = done.isoformat() if format_date else done
-        meta = {
-            "status": state,
-            "result": result,
-            "traceback": traceback,
-            "children": self.current_task_children(request),
-            "date_done": done,
-        }
-        for key, attribute in (("group_id", "group"), ("parent_id", "parent_id")):
-            value = getattr(request, attribute, None) if request else None
-            if value:
-                meta[key] = value
-        if request and self.app.conf.find_value_for_key("extended", "result"):
-            meta.update(self._extended_meta(request, encode))
-        return meta
-
-    def _extended_meta(self, request: Any, encode: bool) -> dict[str, Any]:
-        origin = getattr(request, "delivery_info", None)
-        meta = {
-            "name": getattr(request, "task", None),
-            "args": getattr(request, "args", None),
-            "kwargs": getattr(request, "kwargs", None),
-            "worker": getattr(request, "hostname", None),
-            "retries": getattr(request, "retries", None),
-            "queue": origin.get("routing_key") if origin else None,
-        }
-        stamps = getattr(request, "stamps", None)
-        if stamps:
-            names = request.stamped_headers
-            meta["stamped_headers"] = names
-            meta.update((key, value) for key, value in stamps.items() if key in (names or ()))
-        if encode:
-            from kombu.utils.encoding import ensure_bytes
-
-            for key in ("args", "kwargs"):
-                meta[key] = ensure_bytes(self.encode(meta[key]))
-        return meta
 
     # -- repeating what may fail ------------------------------------------------------------------------------------
 
@@ -519,113 +333,8 @@ class Backend(ChordErrors):
             children = getattr(request, "children", None)
         return [result.as_tuple() for result in children or ()]
 
-    def __reduce__(self, args: Any = (), kwargs: Any = None) -> Any:  # type: ignore[override]
+    def __reduce__(self, args: Any = (), kwargs: Any = None) -> Any:
         return unpickle_backend, (self.__class__, args, kwargs or {})
-
-
-class SyncBackendMixin:
-    """Waiting for results: look, sleep until the store is written, look again.
-
-    A store that another process writes is looked at every ``interval`` seconds.
-    """
-
-    def iter_native(
-        self: Any,
-        result: Any,
-        timeout: float | None = None,
-        interval: float = 0.5,
-        no_ack: bool = True,
-        on_message: Any = None,
-        on_interval: Any = None,
-    ) -> Iterator[tuple[Any, Any]]:
-        self._ensure_not_eager()
-        ids = set()
-        for member in result.results:
-            if isinstance(member, ResultSet):
-                yield member.id, member.results
-            else:
-                ids.add(member.id)
-        if ids:
-            yield from self.get_many(
-                ids,
-                timeout=timeout,
-                interval=interval,
-                no_ack=no_ack,
-                on_message=on_message,
-                on_interval=on_interval,
-            )
-
-    def wait_for_pending(
-        self: Any,
-        result: Any,
-        timeout: float | None = None,
-        interval: float = 0.5,
-        no_ack: bool = True,
-        on_message: Any = None,
-        on_interval: Any = None,
-        callback: Any = None,
-        propagate: bool = True,
-    ) -> Any:
-        self._ensure_not_eager()
-        if on_message is not None:
-            raise ImproperlyConfigured("Backend does not support on_message callback")
-        meta = self.wait_for(result.id, timeout=timeout, interval=interval, on_interval=on_interval, no_ack=no_ack)
-        if meta:
-            result._maybe_set_cache(meta)
-            return result.maybe_throw(propagate=propagate, callback=callback)
-        return None
-
-    def wait_for(
-        self: Any,
-        task_id: str,
-        timeout: float | None = None,
-        interval: float = 0.5,
-        no_ack: bool = True,
-        on_interval: Any = None,
-    ) -> Any:
-        self._ensure_not_eager()
-        until = waiting.deadline(timeout)
-        with waiting.Waiter((task_id,)) as waiter:
-            while True:
-                meta = self.get_task_meta(task_id)
-                if meta["status"] in states.READY_STATES:
-                    return meta
-                if on_interval:
-                    on_interval()
-                left = waiting.left(until)
-                if left is not None and left <= 0:
-                    raise TimeoutError("The operation timed out.")
-                waiter.wait(interval if left is None else min(interval, left))
-
-    #: True where every write happens in this process, so that whoever asked is called back.
-    calls_back = True
-
-    def add_pending_result(self, result: Any, weak: bool = False) -> Any:
-        """Call the handle's promise back when its result is written; only needed where there is a promise."""
-        if "on_ready" in result.__dict__ and hasattr(self, "get_task_meta"):
-            self._watch(result)
-        return result
-
-    def _watch(self: Any, result: Any) -> None:
-        stop: list[Any] = []
-
-        def changed(task_id: str) -> None:
-            meta = self.get_task_meta(task_id)
-            if meta["status"] in states.READY_STATES:
-                for end in stop:
-                    end()
-                result._maybe_set_cache(meta)
-
-        stop.append(waiting.listen(result.id, changed))
-        changed(result.id)
-
-    def remove_pending_result(self, result: Any) -> Any:
-        return result
-
-    @property
-    def is_async(self) -> bool:
-        """True for stores that call back by themselves."""
-        return False
 
 
 class BaseBackend(Backend, SyncBackendMixin):

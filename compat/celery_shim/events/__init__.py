@@ -1,20 +1,26 @@
-"""Monitoring. Events are not collected yet: a dispatcher takes them and has nobody to tell."""
+"""Monitoring: what happens to tasks and workers, as events that receivers in this process can capture.
+
+Workers send events of tasks when they are told to (``worker_send_task_events``, ``-E``, ``control.enable_events``).
+"""
 
 from __future__ import annotations
 
-import time
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = ("Event", "group_from")
+if TYPE_CHECKING:
+    from .dispatcher import EventDispatcher
+    from .event import Event, event_exchange, get_exchange, group_from
+    from .receiver import EventReceiver
+
+__all__ = ("Event", "EventDispatcher", "EventReceiver", "event_exchange", "get_exchange", "group_from")
+
+_ORIGINS = {"EventDispatcher": ".dispatcher", "EventReceiver": ".receiver"}
 
 
-def Event(type: str, _fields: Any = None, __dict__: Any = dict, __now__: Any = time.time, **fields: Any) -> Any:
-    """An event: a dict with a type and a time."""
-    event = {**(_fields or {}), **fields, "type": type}
-    event.setdefault("timestamp", __now__())
-    return event
-
-
-def group_from(type: str) -> str:
-    """``'task'`` of ``'task-sent'``."""
-    return type.split("-", 1)[0]
+def __getattr__(name: str) -> Any:
+    # every sender of tasks loads this package for the bus, few need the rest
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_ORIGINS.get(name, ".event"), __name__), name)
+    return value

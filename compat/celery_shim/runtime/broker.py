@@ -16,6 +16,7 @@ from typing import Any
 from ....engine import Engine
 from ....options import TaskOptions
 from ....pools import pool_of_this_thread
+from ..events.bus import Bus
 from ..exceptions import SoftTimeLimitExceeded, TimeLimitExceeded
 from .message import Message
 
@@ -65,10 +66,26 @@ def broker_of(app: Any) -> Broker:
     return found
 
 
-def run_message(message: Message) -> None:
-    """What the engine calls on a worker thread: the worker that owns the thread takes the message."""
-    pool: Any = pool_of_this_thread()
-    pool.controller.consumer.run(message)
+def run_message(message: Message, decision: Any = None) -> None:
+    """What the engine calls on a worker thread: the worker that owns the thread takes the message.
+
+    ``decision`` is a lock, free until the thread or, at the hard limit, the keeper decides how this attempt ends.
+    """
+    controller = getattr(pool_of_this_thread(), "controller", None)
+    if controller is None:
+        controller = _worker_for(message)
+    controller.consumer.run(message, decision)
+
+
+def _worker_for(message: Message) -> Any:
+    """A worker for a message that the engine runs on a thread of nobody (``run_until_empty``)."""
+    app = None if message.sender is None else message.sender()
+    workers = [] if app is None else broker_of(app).workers
+    workers = workers or [worker for broker in _brokers.values() for worker in broker.workers]
+    for worker in workers:
+        if worker.app is app:
+            return worker
+    return workers[0]
 
 
 def autostart_wanted(app: Any) -> bool:
@@ -91,6 +108,7 @@ class Broker:
         self.queues: dict[str, Any] = {}
         self.named: dict[str, Any] = {}
         self.scheduled: dict[str, Any] = {}
+        self.events = Bus()
         self._options: dict[Any, TaskOptions] = {}
         #: The engine while a worker runs.
         self.engine: Engine | None = None
@@ -132,13 +150,14 @@ class Broker:
                 )
                 return
             options = None
+            arguments: tuple[Any, ...] = (message,)
         else:
-            options = self._limits(*limits)
+            options, arguments = self._limits(*limits), (message, threading.Lock())
         if delay is not None:
             self.scheduled[message.id] = message
         handle = engine.enqueue(  # type: ignore[union-attr]
             self.run,
-            (message,),
+            arguments,
             None,
             queue=queue,
             lane=lane,
@@ -170,9 +189,10 @@ class Broker:
     def _ended(self, handle: Any) -> None:
         error = handle.error
         if isinstance(error, TimeLimitExceeded):
-            message = handle.args[0]
+            message, decision = handle.args
             consumer = self.workers[0].consumer if self.workers else None
-            if consumer is not None:
+            # its thread may have finished just now: then its outcome stands
+            if consumer is not None and decision.acquire(blocking=False):
                 consumer.on_hard_limit(message, error)
 
     def queue(self, name: str) -> Any:

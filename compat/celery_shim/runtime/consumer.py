@@ -14,6 +14,7 @@ from typing import Any
 
 from billiard.einfo import ExceptionInfo
 from kombu.utils.encoding import safe_repr
+from kombu.utils.objects import cached_property
 
 from ....errors import CancelInterrupt, TimeLimitInterrupt
 from ....limits import boundary
@@ -62,13 +63,36 @@ class Consumer:
         self.hostname = controller.hostname
         self.pool = controller.pool
         self.broker = brokers.broker_of(controller.app)
+        self.bus = self.broker.events
         self.limited: dict[str, _Limited] = {}
         self.disable_rate_limits = self.app.conf.worker_disable_rate_limits
         self.started_at = time.time()
 
+    @cached_property
+    def eventer(self) -> Any:
+        """What tells about this worker; made when somebody listens, or asks for its dispatcher."""
+        from ..events.eventer import Eventer
+
+        return Eventer(self)
+
+    @property
+    def event_dispatcher(self) -> Any:
+        return self.eventer.dispatcher
+
+    def listened(self) -> None:
+        """Somebody listens to events: begin to send heartbeats."""
+        self.eventer.online()
+
+    def stopped(self) -> None:
+        """The worker stops."""
+        if self.listened in self.bus.on_listener:
+            self.bus.on_listener.remove(self.listened)
+        if "eventer" in self.__dict__:
+            self.eventer.offline()
+
     # -- one message ------------------------------------------------------------------------------------------------
 
-    def run(self, message: Message) -> None:
+    def run(self, message: Message, decision: Any = None) -> None:
         """Called by the engine on a worker thread."""
         worker = self.controller
         if message.eta is not None:
@@ -86,7 +110,7 @@ class Consumer:
         limited = task.rate_limit and not self.disable_rate_limits and not message.passed
         if limited and not self._within_rate(message, task):
             return
-        self._execute(message, task, worker)
+        self._execute(message, task, worker, decision)
 
     def _task(self, name: str) -> Any:
         task = self.app._tasks.get(name) if self.app.finalized else self.app.tasks.get(name)
@@ -118,6 +142,8 @@ class Consumer:
             strategy_logger.info(LOG_RECEIVED, context, extra={"data": context})
         if signals.task_received.receivers:
             signals.task_received.send(sender=self, request=self._request(message, task, worker))
+        if self.bus.mailboxes:
+            self.eventer.received(task, self._request(message, task, worker))
 
     def received_early(self, message: Message) -> None:
         """A delayed message was accepted: Celery's workers take it at once and hold it."""
@@ -165,6 +191,8 @@ class Consumer:
         signals.task_revoked.send(
             sender=task, request=request._context, expired=expired, terminated=terminated, signum=signum
         )
+        if self.bus.mailboxes:
+            self.eventer.tell(task, "task-revoked", message.id, terminated=terminated, signum=signum, expired=expired)
 
     def _unknown(self, message: Message) -> None:
         exc = NotRegistered(message.task)
@@ -217,7 +245,7 @@ class Consumer:
 
     # -- running ----------------------------------------------------------------------------------------------------
 
-    def _execute(self, message: Message, task: Any, worker: Any) -> None:
+    def _execute(self, message: Message, task: Any, worker: Any, decision: Any = None) -> None:
         build = trace.build_tracer
         tracer = task.__dict__.get("__trace__")
         if tracer is None or task.__dict__.get("_traced_by") is not build:
@@ -226,11 +254,14 @@ class Consumer:
         id = message.id
         _state._tls.current_app = task._app or self.app
         join = _state._join
-        before, join.blocks = join.blocks, True
+        before = join.blocks, join.decision
+        join.blocks, join.decision = True, decision
         active = worker.active
         active[id] = (message, time.time(), threading.get_ident())
         outcome = None
         try:
+            if self.bus.mailboxes:
+                self.eventer.tell(task, "task-started", id)
             outcome = tracer(id, message.args, message.kwargs, message.request_dict(worker.hostname))
         except Reject as exc:
             self._rejected(message, task, worker, exc, ExceptionInfo())
@@ -248,9 +279,13 @@ class Consumer:
             self._lost(message, task, worker, exc)
         finally:
             active.pop(id, None)
-            join.blocks = before
+            join.blocks, join.decision = before
             worker.total[task.name] += 1
-        if outcome is not None and outcome.info is not None:
+        if outcome is None:
+            return
+        if self.bus.mailboxes:
+            self.eventer.ended(task, id, outcome)
+        if outcome.info is not None:
             self._not_successful(message, task, worker, outcome)
 
     def _not_successful(self, message: Message, task: Any, worker: Any, outcome: Any) -> None:
@@ -259,6 +294,8 @@ class Consumer:
 
     def _rejected(self, message: Message, task: Any, worker: Any, exc: Any, einfo: Any) -> None:
         """Back to the queue, or a failure."""
+        if self.bus.mailboxes:
+            self.eventer.tell(task, "task-rejected", message.id, requeue=exc.requeue)
         if exc.requeue:
             requeue(self.app, message)
             return
@@ -308,6 +345,8 @@ class Consumer:
             einfo=einfo,
         )
         task.after_return(states.FAILURE, exc, message.id, message.args, message.kwargs, einfo)
+        if self.bus.mailboxes:
+            self.eventer.failed(task, message.id, einfo)
 
     def on_hard_limit(self, message: Message, exc: BaseException) -> None:
         """The engine has given up on a task at its hard limit."""

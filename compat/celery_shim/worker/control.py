@@ -50,7 +50,7 @@ class ControlState:
         self.tset = set
 
 
-class Panel(UserDict):  # type: ignore[type-arg]
+class Panel(UserDict):
     """The commands by name."""
 
     data: dict[str, Any] = {}
@@ -146,7 +146,7 @@ def dispatch(
 def _matches(name: str, pattern: str, matcher: Any) -> bool:
     from kombu.matcher import match
 
-    return bool(match(name, pattern, matcher or "glob"))
+    return bool(match(name.encode(), pattern.encode(), matcher or "glob"))
 
 
 def _answer(worker: Any, command: str, arguments: dict[str, Any]) -> Any:
@@ -344,7 +344,7 @@ def _remember_stamps(headers: Any) -> dict[str, Any]:
     known = worker_state.revoked_stamps
     for name, stamps in headers.items():
         known[name] = [*(maybe_list(known.get(name)) or ()), *(maybe_list(stamps) or ())]
-    return headers  # type: ignore[no-any-return]
+    return headers
 
 
 @control_command(variadic="headers", signature="[key1=value1 [key2=value2 [... [keyN=valueN]]]]")
@@ -412,18 +412,30 @@ def election(state: Any, id: str, topic: str, action: Any = None, **kwargs: Any)
 @control_command()
 def enable_events(state: Any) -> Any:
     """Tell worker(s) to send task-related events."""
-    return ok("task events already enabled")
+    groups = state.consumer.event_dispatcher.groups
+    if not groups or "task" in groups:
+        return ok("task events already enabled")
+    groups.add("task")
+    logger.info("Events of group {task} enabled by remote.")
+    return ok("task events enabled")
 
 
 @control_command()
 def disable_events(state: Any) -> Any:
     """Tell worker(s) to stop sending task-related events."""
-    return ok("task events already disabled")
+    groups = state.consumer.event_dispatcher.groups
+    if "task" not in groups:
+        return ok("task events already disabled")
+    groups.discard("task")
+    logger.info("Events of group {task} disabled by remote.")
+    return ok("task events disabled")
 
 
 @control_command()
 def heartbeat(state: Any) -> None:
     """Tell worker(s) to send event heartbeat immediately."""
+    if state.consumer.bus.listening:
+        state.consumer.event_dispatcher.send("worker-heartbeat", freq=5, **worker_state.SOFTWARE_INFO)
 
 
 @control_command(args=[("n", int)], signature="[N=1]")

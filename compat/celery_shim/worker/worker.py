@@ -14,7 +14,7 @@ import weakref
 from collections import Counter
 from typing import Any
 
-from ....pools import pool_of_this_thread
+from ....pools import Pool, pool_of_this_thread
 from .. import _state, signals
 from ..app.trace import setup_worker_optimizations
 from ..exceptions import ImproperlyConfigured
@@ -196,6 +196,10 @@ class WorkController:
             self.ready_callback(self)
         self.on_consumer_ready(self.consumer)
         self._ready.set()
+        bus = self.consumer.bus
+        bus.on_listener.append(self.consumer.listened)
+        if bus.listening:
+            self.consumer.listened()
 
     def _subscribe(self) -> None:
         from ..runtime.broker import broker_of
@@ -286,7 +290,9 @@ class WorkController:
         with self._prepare_lock:
             if not self._began or self.pool is None:
                 return
-            pool, self.pool = self.pool, None
+            pool: Pool = self.pool
+            self.pool = None
+        self.consumer.stopped()
         self.stop_steps()
         pool.subscribe([])
         if pool_of_this_thread() is pool:

@@ -62,4 +62,7 @@ class Case:
             return
         stuck_thread(self.thread_id)
         error = exception()
-        self.worker._finish_failure(self.job, self.queue, self.execution, (type(error), error, None))
+        try:
+            self.worker._finish_failure(self.job, self.queue, self.execution, (type(error), error, None))
+        except Exception:
+            self.worker._fell(self.job, self.queue, self.execution)

@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from croniter import croniter
+
 from .. import cron_job_registry
 from ..connections import client_of
 from ..defaults import (
@@ -19,7 +21,6 @@ from ..defaults import (
 from ..queue import Queue
 from ..utils import NOT_JSON_SERIALIZABLE, as_text, now, safe_json_dumps, utcformat, utcparse
 from ..webhook import Webhook, check_webhooks
-from .crontimes import next_time
 
 __all__ = ["CronJob", "get_cron_job_history_key", "get_cron_job_ids"]
 
@@ -117,10 +118,10 @@ class CronJob:
         """When it is due next."""
         if self.cron:
             base = self.latest_enqueue_time or now()
-            local = base.astimezone().replace(tzinfo=None)
+            matches = croniter(self.cron, base.astimezone().replace(tzinfo=None))
             while True:
-                local = next_time(self.cron, local)
-                moment = datetime.fromtimestamp(local.replace(fold=0).timestamp(), timezone.utc)
+                # An hour that is there twice counts once, the first time: its second one would be before `base`.
+                moment = datetime.fromtimestamp(matches.get_next(datetime).replace(fold=0).timestamp(), timezone.utc)
                 if moment > base.astimezone(timezone.utc):
                     return moment
         if self.interval and self.latest_enqueue_time:

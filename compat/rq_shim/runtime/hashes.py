@@ -35,7 +35,7 @@ _INTEGERS = frozenset(
     "number_of_retries retries_left repeats_left rate_limit_concurrency".split()
 )
 _FLAGS = frozenset({"allow_dependency_failures", "enqueue_at_front", "enqueue_at_front_on_retry"})
-_LISTS = frozenset({"retry_intervals", "repeat_intervals", "dependency_ids"})
+_LISTS = frozenset({"retry_intervals", "repeat_intervals", "dependency_ids", "pass_results"})
 
 RARE = {
     "success_callback_name": "_success_callback_name",
@@ -51,6 +51,7 @@ RARE = {
     "failure_ttl": "failure_ttl",
     "ttl": "ttl",
     "dependency_ids": "_dependency_ids",
+    "pass_results": "_pass_results",
     "allow_dependency_failures": "allow_dependency_failures",
     "enqueue_at_front": "enqueue_at_front",
     "enqueue_at_front_on_retry": "enqueue_at_front_on_retry",

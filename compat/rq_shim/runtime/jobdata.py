@@ -10,21 +10,19 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from ..defaults import RQ_KEY_PREFIX, UNSERIALIZABLE_RETURN_VALUE_PAYLOAD
-from ..exceptions import DeserializationError, NoSuchJobError
+from ..exceptions import NoSuchJobError
 from ..serializers import DefaultSerializer
-from ..utils import as_text, decode_redis_hash, get_call_string, now
+from ..utils import as_text, decode_redis_hash, now
 from .hashes import RARE, decode_fields, encode_value
+from .jobcall import UNEVALUATED, JobCall
 from .pipeline import later
-from .records import Call, JobRecord, is_plain, plain_call
+from .records import Call, JobRecord, is_plain
 from .store import Store, store_of
 
 if TYPE_CHECKING:
     from ..webhook import Webhook
 
 __all__ = ["UNEVALUATED", "JobData", "LazyDefault"]
-
-UNEVALUATED: Any = object()
-"""Marks what has not been worked out yet."""
 
 _RARE = frozenset(RARE.values())
 _ALWAYS = ("_success_callback_name", "_failure_callback_name", "_stopped_callback_name", "group_id")
@@ -51,11 +49,10 @@ class LazyDefault:
         return value
 
 
-class JobData:
+class JobData(JobCall):
     """Mixed into `Job`; see there for the public meaning of the attributes."""
 
     connection: Any
-    serializer: Any
     redis_job_namespace_prefix: str
     _id: str | None
     _status: Any
@@ -86,19 +83,13 @@ class JobData:
     meta: Any = LazyDefault(dict)
     webhooks: list[Webhook] = LazyDefault(list)  # type: ignore[assignment]
     _dependency_ids: list[str] = LazyDefault(list)  # type: ignore[assignment]
+    _pass_results: list[list[Any]] | None = None
     _success_callback_name: str | None = None
     _failure_callback_name: str | None = None
     _stopped_callback_name: str | None = None
     _success_callback_timeout: int | None = None
     _failure_callback_timeout: int | None = None
     _stopped_callback_timeout: int | None = None
-    _description: str | None = None
-    _describes_itself = False
-    _data: Any = UNEVALUATED
-    _func_name: Any = UNEVALUATED
-    _instance: Any = UNEVALUATED
-    _args: Any = UNEVALUATED
-    _kwargs: Any = UNEVALUATED
     _result: Any = None
     _exc_info: str | None = None
     _cached_result: Any = None
@@ -116,120 +107,7 @@ class JobData:
     def key(self) -> str:
         raise NotImplementedError
 
-    # -- the call ---------------------------------------------------------------------------------------------------
-
-    def _deserialize_data(self) -> None:
-        try:
-            self._func_name, self._instance, self._args, self._kwargs = self.serializer.loads(self.data)
-        except Exception as error:
-            raise DeserializationError() from error
-
-    @property
-    def data(self) -> bytes:
-        """The call as the serializer writes it."""
-        if self._data is UNEVALUATED:
-            if self._func_name is UNEVALUATED:
-                raise ValueError("Cannot build the job data")
-            if self._instance is UNEVALUATED:
-                self._instance = None
-            if self._args is UNEVALUATED:
-                self._args = ()
-            if self._kwargs is UNEVALUATED:
-                self._kwargs = {}
-            self._data = self.serializer.dumps((self._func_name, self._instance, self._args, self._kwargs))
-        return self._data  # type: ignore[no-any-return]
-
-    @data.setter
-    def data(self, value: bytes) -> None:
-        self._data = value
-        self._func_name = self._instance = self._args = self._kwargs = UNEVALUATED
-
-    def _part(self, name: str) -> Any:
-        value = getattr(self, name)
-        if value is UNEVALUATED:
-            self._deserialize_data()
-            value = getattr(self, name)
-        return value
-
-    @property
-    def func_name(self) -> Any:
-        """Dotted path of the function, or the method's name when there is an `instance`."""
-        return self._part("_func_name")
-
-    @func_name.setter
-    def func_name(self, value: Any) -> None:
-        self._func_name = value
-        self._data = UNEVALUATED
-
-    @property
-    def instance(self) -> Any:
-        """The object whose method is called, or None."""
-        return self._part("_instance")
-
-    @instance.setter
-    def instance(self, value: Any) -> None:
-        self._instance = value
-        self._data = UNEVALUATED
-
-    @property
-    def args(self) -> Any:
-        """Positional arguments."""
-        return self._part("_args")
-
-    @args.setter
-    def args(self, value: Any) -> None:
-        self._args = value
-        self._data = UNEVALUATED
-
-    @property
-    def kwargs(self) -> Any:
-        """Keyword arguments."""
-        return self._part("_kwargs")
-
-    @kwargs.setter
-    def kwargs(self, value: Any) -> None:
-        self._kwargs = value
-        self._data = UNEVALUATED
-
-    @property
-    def description(self) -> str | None:
-        """What was given, or the call as text."""
-        if self._description is None and self._describes_itself:
-            self._description = self.get_call_string()
-        return self._description
-
-    @description.setter
-    def description(self, value: str | None) -> None:
-        self._description = value
-        self._describes_itself = False
-
-    def get_call_string(self) -> str | None:
-        """The call as text, each argument cut to 75 characters."""
-        return get_call_string(self.func_name, self.args, self.kwargs, max_length=75)
-
-    def _describe(self, description: str | None) -> None:
-        """The text is made when it is wanted if the arguments cannot change until then."""
-        if description:
-            self._description = description
-        elif type(self._kwargs) is dict and is_plain(self._args) and is_plain(self._kwargs.values()):
-            self._describes_itself = True
-        else:
-            self._description = self.get_call_string()
-
     # -- into the store ---------------------------------------------------------------------------------------------
-
-    def _payload(self) -> Call | bytes:
-        if (
-            self._data is UNEVALUATED
-            and self.serializer is DefaultSerializer
-            and (self._instance is None or self._instance is UNEVALUATED)
-            and type(self._func_name) is str
-        ):
-            args = () if self._args is UNEVALUATED else self._args
-            call = plain_call(self._func_name, args, {} if self._kwargs is UNEVALUATED else self._kwargs)
-            if call is not None:
-                return call
-        return self.data
 
     def _frozen(self, value: Any) -> Any:
         """Meta or a result as the store may keep it: plain things as they are, the rest as bytes."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..exceptions import InvalidJobOperation, NoSuchJobError
 from .jobdata import JobData
+from .jobstatus import JobStatus
 from .pipeline import later
 
 if TYPE_CHECKING:
@@ -121,8 +122,6 @@ class JobLinks(JobData):
 
         `parent_job` is one whose own status says so already; `exclude_job_id` is not looked at.
         """
-        from ..job import JobStatus
-
         store = self._store
         if pipeline is not None and self._dependency_ids:
             pipeline.watch(*[self.key_for(job_id) for job_id in self._dependency_ids])  # type: ignore[attr-defined]
@@ -145,8 +144,6 @@ class JobLinks(JobData):
     # -- leaving ----------------------------------------------------------------------------------------------------
 
     def _remove_from_registries(self, pipeline: Any = None, remove_from_queue: bool = True) -> None:
-        from ..job import JobStatus
-
         if remove_from_queue:
             self._queue().remove(self, pipeline=pipeline)
         status = self._fetch_status()  # type: ignore[attr-defined]
@@ -172,8 +169,6 @@ class JobLinks(JobData):
 
         `enqueue_dependents`: those that wait only for it are queued. Gives their ids by queue.
         """
-        from ..job import JobStatus
-
         if self.is_canceled:  # type: ignore[attr-defined]
             raise InvalidJobOperation(f"Cannot cancel already canceled job: {self.id}")
         if pipeline is not None and self.has_rate_limit:

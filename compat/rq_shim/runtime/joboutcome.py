@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from ..utils import now
 from .joblinks import JobLinks
+from .joboptions import Retry
+from .jobstatus import JobStatus
 from .pipeline import later
 
 if TYPE_CHECKING:
-    from ..job import Retry
     from ..queue import Queue
     from ..results import Result
 
@@ -162,7 +163,6 @@ class JobOutcome(JobLinks):
         execution_started_at: datetime | None = None,
         execution_ended_at: datetime | None = None,
     ) -> None:
-        from ..job import JobStatus
         from ..results import Result
 
         self.log.debug("Job %s: handling success...", self.id)
@@ -217,7 +217,6 @@ class JobOutcome(JobLinks):
         worker_name: str = "",
     ) -> None:
         """The function returned a `Retry`: another run, now or later."""
-        from ..job import Retry as RetryClass
         from ..results import Result
 
         Result.create_retried(
@@ -230,14 +229,12 @@ class JobOutcome(JobLinks):
             execution_started_at=execution_started_at,
             execution_ended_at=execution_ended_at,
         )
-        interval = RetryClass.get_interval(self.number_of_retries or 0, retry.intervals)
+        interval = Retry.get_interval(self.number_of_retries or 0, retry.intervals)
         self.number_of_retries = (self.number_of_retries or 0) + 1
         self.enqueue_at_front_on_retry = self.enqueue_at_front_on_retry or retry.enqueue_at_front
         self._again(queue, pipeline, interval, retry.max - self.number_of_retries)
 
     def _again(self, queue: Queue, pipeline: Any, interval: float, left: int) -> None:
-        from ..job import JobStatus
-
         if interval:
             moment = now() + timedelta(seconds=interval)
             self.set_status(JobStatus.SCHEDULED)  # type: ignore[attr-defined]

@@ -116,7 +116,7 @@ class Line:
 
     def pop(self) -> str | None:
         """Takes the first entry out without running it."""
-        return pop_first(self.engine, [self], 0)[1]
+        return pop_first([self], 0)[1]
 
     def empty(self) -> int:
         return self.queue.clear()
@@ -126,11 +126,11 @@ def _job_of(task: Any) -> str:
     return str(task.args[0])
 
 
-def pop_first(engine: Any, lines: Sequence[Line], timeout: float | None) -> tuple[Line | None, str | None]:
+def pop_first(lines: Sequence[Line], timeout: float | None) -> tuple[Line | None, str | None]:
     """Takes the first entry of the first line that has one; waits up to `timeout` seconds for it."""
     if not lines:
         return None, None
-    task = engine.claim([line.queue for line in lines], timeout)
+    task = lines[0].engine.claim([line.queue for line in lines], timeout)
     if task is None:
         return None, None
     job_id = _job_of(task)

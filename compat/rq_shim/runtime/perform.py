@@ -233,7 +233,7 @@ class Run:
             except BaseException:
                 worker._finish_failure(job, queue, execution, sys.exc_info())
         except BaseException:
-            log.exception("Worker %s: job %s could not be brought to an end", worker.name, job.id)
+            worker._fell(job, queue, execution)
         finally:
             case.close()
             worker._case = None

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..exceptions import NoSuchJobError
 from ..logutils import green
-from .commands import cut
+from .keycommands import cut
 from .pipeline import later
 from .store import store_of
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from ..defaults import RQ_KEY_PREFIX
 from . import views
-from .commands import BasicCommands, cut
+from .commands import BasicCommands
+from .keycommands import cut
 from .values import inward
 
 __all__ = ["SetCommands"]

@@ -161,7 +161,7 @@ class WorkerRun(WorkerInfo):
             self.log.info("Worker %s: job %s result will never expire, clean up result key manually", self.name, job.id)
 
     def _finish_failure(self, job: Any, queue: Any, execution: Any, exc_info: Any) -> None:
-        """Any way to end other than success: killed, stopped, failed."""
+        """Any way to end other than success: killed, stopped, failed. An exception handler's exception passes."""
         if isinstance(exc_info[1], HorseKilled):
             self._finalize_killed(job, queue, execution)
         else:
@@ -174,11 +174,7 @@ class WorkerRun(WorkerInfo):
             execute_failure_callback(job, self.death_penalty_class, *exc_info)
         except BaseException:
             exc_info = sys.exc_info()
-        try:
-            self.handle_exception(job, *exc_info)
-        except Exception:
-            # RQ's worker ends here and leaves the job started for ever.
-            self.log.exception("Worker %s: an exception handler raised for job %s", self.name, job.id)
+        self.handle_exception(job, *exc_info)
         self._call_handler(
             self.handle_job_failure,
             job=job,
@@ -186,6 +182,10 @@ class WorkerRun(WorkerInfo):
             exc_string=format_exc_info(exc_info),
             execution=execution,
         )
+
+    def _fell(self, job: Any, queue: Any, execution: Any) -> None:
+        """What ends a job raised itself, on a thread that is not the worker's own; the job stays started."""
+        self.log.exception("Worker %s: job %s could not be brought to an end", self.name, job.id)
 
     def handle_exception(self, job: Any, *exc_info: Any) -> None:
         """Logs a failure and calls the exception handlers."""

@@ -1,25 +1,21 @@
 """`BaseWorker`: the loop that takes jobs and has them performed.
 
-What happens to one job is in `runtime.workerrun`, how a worker is known to others in `runtime.workerinfo`. A worker
-here is an object and not a process: `work()` runs jobs on the thread that calls it, whichever that is, and leaves
-signal handlers as they were.
+What happens to one job is in `runtime.workerrun`, between jobs in `runtime.workerupkeep`, at a stop in
+`runtime.workerend`; how a worker is known to others is in `runtime.workerinfo`. A worker here is an object and not a
+process: `work()` runs jobs on the thread that calls it, whichever that is, and leaves signal handlers as they were.
 """
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import math
 import os
-import signal
 import socket
 import sys
-import threading
 import time
 import warnings
 from collections.abc import Callable
-from datetime import datetime, timedelta
-from enum import Enum
+from datetime import datetime
 from random import shuffle
 from typing import Any
 
@@ -37,53 +33,24 @@ from ..job import Job
 from ..logutils import blue, green, setup_loghandlers
 from ..queue import Queue
 from ..runtime.records import new_hex
-from ..runtime.workerinfo import WorkerInfo
+from ..runtime.workerend import WorkerEnd
 from ..runtime.workerrun import WorkerRun
+from ..runtime.workerupkeep import WAIT, WorkerUpkeep
+from ..runtime.workerwords import SHUTDOWN_SIGNAL, DequeueStrategy, WorkerStatus, _signames, signal_name
 from ..serializers import resolve_serializer
 from ..suspension import is_suspended
 from ..timeouts import get_default_death_penalty_class
-from ..utils import ensure_job_list, get_connection_from_queues, import_job_class, import_queue_class, now
+from ..utils import ensure_job_list, get_connection_from_queues, import_job_class, import_queue_class
 from ..version import VERSION
 
-__all__ = ["SHUTDOWN_SIGNAL", "BaseWorker", "DequeueStrategy", "WorkerStatus", "logger", "signal_name"]
+__all__ = ["SHUTDOWN_SIGNAL", "BaseWorker", "DequeueStrategy", "WorkerStatus", "_signames", "logger", "signal_name"]
 
 logger = logging.getLogger("rq.worker")
 if logger.level == logging.NOTSET:
     logger.setLevel(logging.INFO)
 
-SHUTDOWN_SIGNAL = getattr(signal, "SIGKILL", signal.SIGTERM)
-_signames = {getattr(signal, name): name for name in dir(signal) if name.startswith("SIG") and "_" not in name}
 
-WAIT = 0.25
-"""Longest wait in one go for a job; a worker that is told to stop looks up that often."""
-
-
-def signal_name(signum: int) -> str:
-    """Name of a signal."""
-    try:
-        return signal.Signals(signum).name
-    except (KeyError, ValueError):
-        return "SIG_UNKNOWN"
-
-
-class DequeueStrategy(str, Enum):
-    """In which order queues are asked."""
-
-    DEFAULT = "default"
-    ROUND_ROBIN = "round_robin"
-    RANDOM = "random"
-
-
-class WorkerStatus(str, Enum):
-    """What a worker does."""
-
-    STARTED = "started"
-    SUSPENDED = "suspended"
-    BUSY = "busy"
-    IDLE = "idle"
-
-
-class BaseWorker(WorkerRun, WorkerInfo):
+class BaseWorker(WorkerRun, WorkerUpkeep, WorkerEnd):
     """Takes jobs of its queues, first queue first, and performs them one after the other."""
 
     death_penalty_class: Any = get_default_death_penalty_class()
@@ -358,153 +325,6 @@ class BaseWorker(WorkerRun, WorkerInfo):
             self._ordered_queues = self._ordered_queues[place:] + self._ordered_queues[:place]
         elif strategy == DequeueStrategy.RANDOM:
             shuffle(self._ordered_queues)
-
-    def check_for_suspension(self, burst: bool) -> None:
-        """Waits while workers are suspended; a burst worker ends instead."""
-        before = None
-        told = False
-        while not self._stop_requested and is_suspended(self.connection, self):
-            if burst:
-                self.log.info("Worker %s: suspended in burst mode, exiting", self.name)
-                self.log.info("Worker %s: note: there could still be unfinished jobs on the queue", self.name)
-                raise StopRequested
-            if not told:
-                self.log.info("Worker %s: suspended, run `rq resume` to resume", self.name)
-                before = self.get_state()
-                self.set_state(WorkerStatus.SUSPENDED)
-                told = True
-            time.sleep(WAIT)
-        if before:
-            self.set_state(before)
-
-    # -- maintenance ------------------------------------------------------------------------------------------------
-
-    @property
-    def should_run_maintenance_tasks(self) -> bool:
-        """Whether registries are to be cleaned now."""
-        if self.last_cleaned_at is None:
-            return True
-        return now() - self.last_cleaned_at > timedelta(seconds=self.maintenance_interval)
-
-    def run_maintenance_tasks(self) -> None:
-        """Cleans registries."""
-        if self.last_cleaned_at and self.scheduler and not self.scheduler.is_alive():
-            self.scheduler.acquire_locks(auto_start=True)
-        self.clean_registries()
-        self.clean_group_registries()
-
-    def clean_registries(self) -> None:
-        """Takes out of the queues' registries what has ended."""
-        from ..registry import clean_registries
-        from ..worker_registration import clean_worker_registry
-
-        for queue in self.queues:
-            if queue.acquire_maintenance_lock():
-                self.log.info("Worker %s: cleaning registries for queue: %s", self.name, queue.name)
-                clean_registries(queue, self._exc_handlers)
-                clean_worker_registry(queue)
-                queue.release_maintenance_lock()
-        self.last_cleaned_at = now()
-
-    def clean_group_registries(self) -> None:
-        """Takes out of groups what has ended."""
-        from ..group import Group
-
-        if Group.acquire_maintenance_lock(self.connection, max(int(self.maintenance_interval) - 1, 1)):
-            self.log.info("Worker %s: cleaning group registries", self.name)
-            Group.clean_registries(connection=self.connection)
-
-    def _start_scheduler(
-        self,
-        burst: bool = False,
-        logging_level: str | None = "INFO",
-        date_format: str = DEFAULT_LOGGING_DATE_FORMAT,
-        log_format: str = DEFAULT_LOGGING_FORMAT,
-    ) -> None:
-        from ..scheduler import RQScheduler
-
-        self.scheduler = RQScheduler(
-            self.queues,
-            connection=self.connection,
-            logging_level=logging_level if logging_level is not None else self.log.level,
-            date_format=date_format,
-            log_format=log_format,
-            serializer=self.serializer,
-        )
-        self.scheduler.acquire_locks()
-        if not self.scheduler.acquired_locks:
-            return
-        if not burst:
-            self.scheduler.start()
-            return
-        try:
-            self.scheduler.register_birth()
-            self.scheduler.enqueue_scheduled_jobs()
-        finally:
-            self.scheduler.release_locks()
-            self.scheduler.register_death()
-
-    def stop_scheduler(self) -> None:
-        """Ends the scheduler that came with this worker."""
-        self.scheduler.request_stop()
-        self.scheduler.join()
-
-    # -- ending -----------------------------------------------------------------------------------------------------
-
-    def _install_signal_handlers(self) -> None:
-        """SIGINT and SIGTERM end the loop after the current job, while `work()` lasts and in the main thread only."""
-        if threading.current_thread() is not threading.main_thread():
-            return
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._signals[number] = signal.signal(number, self.request_stop)
-
-    def _restore_signal_handlers(self) -> None:
-        for number, handler in self._signals.items():
-            with contextlib.suppress(ValueError):
-                signal.signal(number, handler if handler is not None else signal.SIG_DFL)
-        self._signals = {}
-
-    def request_stop(self, signum: int, frame: Any) -> None:
-        """Handler of the first signal: a warm shut down."""
-        self.log.debug("Worker %s: got signal %s", self.name, signal_name(signum))
-        self._shutdown_requested_date = now()
-        for number in self._signals:
-            signal.signal(number, self.request_force_stop)
-        self.handle_warm_shutdown_request()
-        self._shutdown()
-
-    def _shutdown(self) -> None:
-        if self.get_state() != WorkerStatus.BUSY:
-            raise StopRequested()
-        self._stop_requested = True
-        self.set_shutdown_requested_date()
-        if self.scheduler:
-            self.stop_scheduler()
-
-    def request_warm_stop(self) -> None:
-        """From any thread: the loop ends after the current job."""
-        self._shutdown_requested_date = now()
-        self.handle_warm_shutdown_request()
-        self._stop_requested = True
-        self.set_shutdown_requested_date()
-
-    def request_force_stop(self, signum: int, frame: Any) -> None:
-        """Handler of the second signal: the job is left unfinished."""
-        if self._shutdown_requested_date and now() - self._shutdown_requested_date < timedelta(seconds=1):
-            return
-        self.log.warning("Worker %s: cold shut down", self.name)
-        raise SystemExit()
-
-    def handle_warm_shutdown_request(self) -> None:
-        self.log.info("Worker %s [PID %d]: warm shut down requested", self.name, self.pid)
-
-    def teardown(self) -> None:
-        """What comes after the last job."""
-        if not self.is_horse:
-            if self.scheduler:
-                self.stop_scheduler()
-            self.register_death()
-            self.unsubscribe()
 
 
 def _text_of(job: Any) -> Any:

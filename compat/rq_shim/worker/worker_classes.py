@@ -30,11 +30,11 @@ class Worker(BaseWorker):
         try:
             self._perform(job, queue, execution)
         except Exception:
-            self._horse_fell(job, queue, execution)
+            self._fell(job, queue, execution)
         self.set_state(WorkerStatus.IDLE)
 
-    def _horse_fell(self, job: Any, queue: Any, execution: Any) -> None:
-        """An overridden `perform_job` raised: in RQ its process would have ended with an error."""
+    def _fell(self, job: Any, queue: Any, execution: Any) -> None:
+        """What ends a job raised itself: in RQ its process would have ended with an error."""
         self.log.exception("Worker %s: performing job %s raised", self.name, job.id)
         self.executions.pop(execution.id, None)
         record = self._store.job(job.id)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from . import jobs
-from .watch import outcome
+from .watch import neutral, outcome
 
 
 class Holder:
@@ -187,5 +189,22 @@ def test_handler_that_raises(rq, queue, worker, observed, logs):
     job = queue.enqueue(jobs.boom)
     queue.enqueue(jobs.say, "next")
     worked = worker(exception_handlers=[jobs.handle_raise]).work(burst=True)
-    answer = [worked, job.get_status().value, jobs.notes(), len(logs.having("found an unhandled exception"))]
-    observed("answer", answer, shim=[True, "failed", ["next"], 0], row="rq-handler-raises")
+    observed("answer", [worked, job.get_status().value, jobs.notes()])
+    observed("lines", len(logs.having("found an unhandled exception")))
+    observed("started", queue.started_job_registry.get_job_ids(cleanup=False) == [job.id])
+    observed("left", [queue.count, queue.failed_job_registry.count, job.latest_result()])
+    queue.started_job_registry.cleanup(time.time() + 86_400)
+    observed("abandoned", [job.get_status().value, queue.failed_job_registry.count])
+    observed("reason", neutral(job.latest_result().exc_string))
+
+
+@pytest.mark.parametrize("retries", [0, 1])
+def test_handler_that_raises_in_a_forking_worker(rq, queue, connection, observed, logs, retries):
+    retry = rq.Retry(retries) if retries else None
+    job = queue.enqueue(jobs.boom, retry=retry, on_failure=rq.Callback(jobs.on_failure))
+    queue.enqueue(jobs.say, "next")
+    options = {"exception_handlers": [jobs.handle_raise, jobs.handle_say]}
+    worked = rq.Worker([queue], connection=connection, **options).work(burst=True)
+    observed("answer", [worked, job.get_status().value, jobs.notes()])
+    observed("results", [[result.type.name, result.exc_string] for result in job.results()])
+    observed("failed", queue.failed_job_registry.get_job_ids() == [job.id])

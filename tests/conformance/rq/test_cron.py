@@ -93,6 +93,73 @@ def test_next_times_of_cron_strings(rq, observed, text):
     observed("fields", [local.minute % 5 if "*/5" in text else local.minute, local.second])
 
 
+@pytest.fixture
+def zone(monkeypatch):
+    """Return a function that puts this process into a time zone."""
+
+    def enter(name):
+        monkeypatch.setenv("TZ", name)
+        time.tzset()
+
+    yield enter
+    monkeypatch.undo()
+    time.tzset()
+
+
+def _times(rq, text, begin, count=4):
+    """The next times of a cron string, in UTC."""
+    job = rq.CronJob(queue_name="q", func=jobs.nothing, cron=text)
+    found = []
+    job.latest_enqueue_time = begin
+    for _ in range(count):
+        job.latest_enqueue_time = job.get_next_enqueue_time()
+        found.append(job.latest_enqueue_time.astimezone(timezone.utc).isoformat())
+    return found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "*/15 * * * *",
+        "30 2 29 2 *",
+        "0 9 * * MON-FRI",
+        "0 0 13 * 5",
+        "0 22-2 * * *",
+        "5,35 8-10/2 * jan,jul *",
+        "0 0 L * *",
+        "0 12 * * 7",
+        "0 12 * * sun#2",
+        "@weekly",
+        "@yearly",
+        "15 10 ? * *",
+        "*/20 30 * * *",
+        "0 0 31 * *",
+        "* * * * * */30",
+    ],
+)
+def test_times_of_a_cron_string(rq, zone, observed, text):
+    zone("UTC")
+    begin = datetime(2030, 1, 4, 9, 0, 30, tzinfo=timezone.utc)
+    observed("times", outcome(lambda: _times(rq, text, begin)))
+
+
+@pytest.mark.rq212("rq212-cron-local-time")
+@pytest.mark.parametrize(
+    ("name", "begin"),
+    [("Europe/Berlin", datetime(2030, 3, 30, 20)), ("Europe/Berlin", datetime(2030, 10, 26, 20))],
+    ids=["spring", "autumn"],
+)
+@pytest.mark.parametrize("text", ["30 2 * * *", "0 * * * *", "*/30 1-3 * * *"])
+def test_times_where_clocks_change(rq, zone, observed, name, begin, text):
+    zone(name)
+    observed("times", _times(rq, text, begin.replace(tzinfo=timezone.utc), 9))
+
+
+@pytest.mark.parametrize("text", ["* * * *", "60 * * * *", "*/0 * * * *", "a * * * *", "0 0 31 2 *", "0 0 * * 9"])
+def test_cron_strings_that_are_refused(rq, observed, text):
+    observed("error", outcome(lambda: _times(rq, text, datetime(2030, 1, 1, tzinfo=timezone.utc))))
+
+
 @pytest.mark.rq212("rq212-cron-local-time")
 def test_cron_strings_mean_local_time(rq, monkeypatch, observed):
     monkeypatch.setenv("TZ", "Asia/Kolkata")

@@ -61,6 +61,17 @@ def takes_priority(priority: int) -> int:
     return priority
 
 
+def shape(*args: Any, **kwargs: Any) -> list[Any]:
+    """What it is called with."""
+    return [list(args), kwargs]
+
+
+def grow(values: list[Any]) -> list[Any]:
+    """Change an argument."""
+    values.append("more")
+    return values
+
+
 async def doubled(number: int) -> int:
     return 2 * number
 

@@ -12,6 +12,7 @@ from brokerless.compat.rq_shim import Queue, Repeat, Retry, SimpleWorker, Worker
 from brokerless.compat.rq_shim.command import send_stop_job_command
 from brokerless.compat.rq_shim.suspension import resume, suspend
 from brokerless.compat.rq_shim.timeouts import JobTimeoutException
+from brokerless.compat.rq_shim.worker import BaseWorker
 
 from tests.unit.rig import SOON
 
@@ -56,6 +57,23 @@ def test_a_failure_is_kept_with_its_traceback(connection: Any) -> None:
     assert job.get_status() == "failed"
     assert "ValueError: a" in job.latest_result().exc_string
     assert job.id in queue.failed_job_registry
+
+
+def test_a_handler_that_raises_fails_the_job_and_ends_no_thread(
+    connection: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a forking worker of RQ does it: the reason is the run's end, not the function's exception."""
+
+    def raises(*given: Any) -> None:
+        raise RuntimeError("handler")
+
+    monkeypatch.setattr(BaseWorker, "handle_exception", raises)
+    queue = Queue(connection=connection)
+    job = queue.enqueue(acts.boom, "a")
+    assert job.wait(SOON)
+    assert job.get_status() == "failed"
+    assert job.latest_result().exc_string == "Work-horse terminated unexpectedly; waitpid returned 256; "
+    assert queue.enqueue(acts.note, "b").wait(SOON)
 
 
 def test_retries_repeats_and_dependents_go_on_by_themselves(connection: Any) -> None:

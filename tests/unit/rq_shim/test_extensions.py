@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from brokerless.compat.rq_shim import Queue, SimpleWorker
+from brokerless.compat.rq_shim import Queue, Retry, SimpleWorker
+from brokerless.compat.rq_shim.job import Dependency, Job
 from brokerless.compat.rq_shim.runtime.joboutcome import JobFailed
 
 from brokerless.errors import QueueFull
@@ -118,6 +119,94 @@ def test_parents_values_on_request(connection: Any) -> None:
     child = queue.enqueue(acts.parents_values, depends_on=parents)
     assert child.wait(SOON)
     assert sorted(child.return_value()) == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [(True, [[1, 2, "own"], {"k": 3}]), ("parts", [["own"], {"k": 3, "parts": [1, 2]}]), (False, [["own"], {"k": 3}])],
+    ids=["positional", "keyword", "off"],
+)
+def test_results_are_passed_in_the_order_of_the_parents(still: Queue, place: Any, expected: Any) -> None:
+    second = still.enqueue(acts.note, 2, depends_on=still.enqueue(acts.note, 0))  # ends after the first
+    first = still.enqueue(acts.note, 1)
+    child = still.enqueue(acts.shape, "own", k=3, depends_on=Dependency([first, second.id], pass_results=place))
+    work(still)
+    assert child.return_value() == expected
+    assert (child.args, child.kwargs) == (("own",), {"k": 3})
+    assert child.description.endswith("shape('own', k=3)")
+
+
+def test_results_of_some_parents_only(connection: Any) -> None:
+    queue = Queue(connection=connection)
+    parents = [queue.enqueue(acts.note, word) for word in "abc"]
+    depends_on = [
+        Dependency(parents[0], pass_results="a"),
+        parents[1],
+        Dependency(parents[2].id, pass_results=True),
+    ]
+    child = queue.enqueue(acts.shape, depends_on=depends_on)
+    assert child.wait(SOON)
+    assert child.return_value() == [["c"], {"a": ["a"]}]
+
+
+def test_passed_results_are_the_childs_own(still: Queue) -> None:
+    parent = still.enqueue(acts.shape, "x")
+    children = [still.enqueue(acts.grow, depends_on=Dependency(parent, pass_results=True)) for _ in range(2)]
+    work(still)
+    assert [child.return_value() for child in children] == [[["x"], {}, "more"]] * 2
+    assert parent.return_value() == [["x"], {}]
+
+
+def test_a_retried_child_reads_the_results_again(still: Queue) -> None:
+    parent = still.enqueue(acts.doubled, 4)
+    child = still.enqueue(acts.boom_once, depends_on=Dependency(parent, pass_results=True), retry=Retry(1))
+    work(still)
+    assert acts.order == [8, 8]
+    assert child.get_status() == "finished"
+
+
+def test_a_failed_parent_passes_none_where_failures_are_allowed(still: Queue) -> None:
+    parents = [still.enqueue(acts.boom, "p"), still.enqueue(acts.note, 2)]
+    child = still.enqueue(acts.shape, depends_on=Dependency(parents, allow_failure=True, pass_results=True))
+    work(still)
+    assert child.return_value() == [[None, 2], {}]
+
+
+def test_a_result_that_is_gone_fails_the_child(still: Queue) -> None:
+    parent = still.enqueue(acts.note, "p", job_id="p", result_ttl=0)
+    child = still.enqueue(acts.shape, job_id="c", depends_on=Dependency(parent, pass_results=True))
+    work(still)
+    assert child.get_status() == "failed"
+    assert "Job c wants the result of job p, which is gone: give it a longer result_ttl" in (
+        child.latest_result().exc_string
+    )
+
+
+@pytest.mark.parametrize("place", ["not a name", "", 3, None], ids=repr)
+def test_a_bad_place_for_results(place: Any) -> None:
+    with pytest.raises(ValueError, match=f"pass_results: {place!r} is neither True nor the name"):
+        Dependency("p", pass_results=place)
+
+
+def test_a_keyword_that_is_given_twice(still: Queue) -> None:
+    with pytest.raises(TypeError, match="'k' is given twice"):
+        still.enqueue(acts.shape, k=1, depends_on=Dependency("p", pass_results="k"))
+    assert still.count == 0
+
+
+def test_passed_results_survive_the_hash_and_many(still: Queue, connection: Any) -> None:
+    """`to_dict`/`restore`, `enqueue_many`, and a queue that runs jobs in the call."""
+    parent = still.enqueue(acts.note, "p")
+    (child,) = still.enqueue_many(
+        [Queue.prepare_data(acts.shape, depends_on=Dependency(parent, pass_results="values"))]
+    )
+    again = Job("again", connection=connection)
+    again.restore(child.to_dict())
+    assert again._pass_results == child._pass_results == [["values", [parent.id]]]
+    work(still)
+    assert child.return_value() == [[], {"values": ["p"]}]
+    at_once = Queue("sync", connection=connection, is_async=False)
+    assert at_once.enqueue(acts.shape, depends_on=Dependency(parent, pass_results=True)).return_value() == [["p"], {}]
 
 
 def test_max_length_refuses_and_leaves_nothing(connection: Any) -> None:

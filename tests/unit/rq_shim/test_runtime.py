@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Any
 from unittest import mock
 
@@ -13,7 +12,6 @@ import pytest
 from brokerless.compat.rq_shim import Queue, SimpleWorker, get_current_job
 from brokerless.compat.rq_shim.job import Job
 from brokerless.compat.rq_shim.runtime import clock, fast
-from brokerless.compat.rq_shim.runtime.crontimes import CronError, next_time
 from brokerless.compat.rq_shim.runtime.expiry import Expiry
 from brokerless.compat.rq_shim.runtime.identity import identity_of, options_of_url
 from brokerless.compat.rq_shim.runtime.records import new_id, plain_call
@@ -84,27 +82,6 @@ def test_scored_set_removes_what_is_due_and_nothing_else() -> None:
 )
 def test_a_url_and_its_options_are_one_identity(url: str, options: dict[str, Any]) -> None:
     assert identity_of(options_of_url(url)) == identity_of(options)
-
-
-@pytest.mark.parametrize(
-    ("text", "after", "following"),
-    [
-        ("*/15 * * * *", "2030-01-01 00:14", "2030-01-01 00:15"),
-        ("30 2 29 2 *", "2029-01-01 00:00", "2032-02-29 02:30"),
-        ("0 9 * * MON-FRI", "2030-01-04 09:00", "2030-01-07 09:00"),
-        ("0 0 13 * 5", "2030-01-02 00:00", "2030-01-04 00:00"),
-        ("@hourly", "2030-12-31 23:30", "2031-01-01 00:00"),
-        ("0 22-2 * * *", "2030-01-01 02:30", "2030-01-01 22:00"),
-    ],
-)
-def test_next_time_of_a_cron_string(text: str, after: str, following: str) -> None:
-    assert next_time(text, datetime.fromisoformat(after)) == datetime.fromisoformat(following)
-
-
-@pytest.mark.parametrize("text", ["", "* * * *", "60 * * * *", "*/0 * * * *", "a * * * *", "0 0 31 2 *"])
-def test_bad_cron_strings(text: str) -> None:
-    with pytest.raises(CronError):
-        next_time(text, datetime(2030, 1, 1))
 
 
 def test_ids_are_random_uuids() -> None:
