@@ -276,6 +276,27 @@ def names_of(results: Iterable[Any]) -> list[str]:
     return [result.id for result in results]
 
 
+def revoke_and_wait(kit: Kit, ids: list[str]) -> None:
+    """Revoke tasks until the worker, which is in this process, knows of it: a broadcast may come before it listens."""
+
+    def known() -> bool:
+        kit.app.control.revoke(ids, reply=True, timeout=0.5, limit=1)
+        return all(task_id in API.mod("worker.state").revoked for task_id in ids)
+
+    until(known)
+
+
+def revoke_stamped_and_wait(target: Any, stamps: dict[str, Any]) -> None:
+    """The same for all tasks with some stamps; ``target`` is a result or the control of an application."""
+    options = {"limit": 1, "reply": True} if hasattr(target, "broadcast") else {"wait": True}
+
+    def known() -> bool:
+        target.revoke_by_stamped_headers(stamps, timeout=0.5, **options)
+        return all(name in API.mod("worker.state").revoked_stamps for name in stamps)
+
+    until(known)
+
+
 @pytest.fixture
 def kit(app: Any) -> Kit:
     """Tasks on an application whose oracle has broker and backend in memory."""

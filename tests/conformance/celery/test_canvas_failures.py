@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from .canvases import Kit
+from .canvases import Kit, revoke_and_wait
 from .waiting import until
 
 ENDINGS: dict[str, Callable[[Kit], Any]] = {
@@ -73,7 +73,7 @@ def test_revoked_before_it_is_sent(api: Any, redis_kit: Kit, worker: Any, observ
     kit = redis_kit
     tags, build = PLACES[place]
     with worker(kit.app, concurrency=1):
-        kit.app.control.revoke(f"x-{kit.unique}", reply=True, timeout=2, limit=1)
+        revoke_and_wait(kit, [f"x-{kit.unique}"])
         build(api, lambda tag: kit.named(kit.note.s(tag, tag=tag), tag)).apply_async()
         kit.fence(8)
         observed("states", kit.states(*tags))
@@ -183,7 +183,7 @@ def test_revoking_the_result(api: Any, redis_kit: Kit, worker: Any, observed: An
     }[kind]()
     result = made.freeze()
     with worker(kit.app, concurrency=1):
-        result.revoke(wait=True, timeout=2)
+        revoke_and_wait(kit, [member.id for member in getattr(result, "results", [result])])
         made.apply_async()
         kit.fence(6)
         observed("states", kit.states(*("abc" if kind == "chain to a group" else "ab")))

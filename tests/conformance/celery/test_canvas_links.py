@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from .canvases import Kit, shape
+from .canvases import Kit, revoke_and_wait, shape
 from .waiting import until, value_of
 
 KINDS: dict[str, Any] = {
@@ -314,7 +314,7 @@ def test_links_after_other_endings(api: Any, kit: Kit, worker: Any, observed: An
     options = {"expires": -1} if ending == "expired" else {}
     with worker(kit.app, concurrency=1):
         if ending == "revoked":
-            kit.app.control.revoke(sig.freeze().id, reply=True, timeout=2, limit=1)
+            revoke_and_wait(kit, [sig.freeze().id])
         result = sig.apply_async(link=kit.note.s(tag="linked"), link_error=kit.old_style.s(), **options)
         kit.fence(4)
         observed("state", result.state)

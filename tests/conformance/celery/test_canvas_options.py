@@ -70,8 +70,9 @@ class Sent:
 @pytest.mark.parametrize("option", OPTIONS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_at_the_call(
-    api: Any, kit: Kit, worker: Any, observed: Any, signal_log: Any, kind: str, option: str
+    api: Any, redis_kit: Kit, worker: Any, observed: Any, signal_log: Any, kind: str, option: str
 ) -> None:
+    kit = redis_kit
     kit.app.conf.accept_content = ["json", "pickle"]
     sent = Sent(signal_log)
     made = KINDS[kind](api, lambda tag: kit.who.s(tag=tag))
@@ -94,9 +95,9 @@ def refused_by(signal_log: Any) -> bool:
 @pytest.mark.parametrize("option", ["queue", "priority", "headers", "expires", "time limits", "ignore_result"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_set_on_the_canvas(
-    api: Any, kit: Kit, worker: Any, observed: Any, signal_log: Any, kind: str, option: str
+    api: Any, redis_kit: Kit, worker: Any, observed: Any, signal_log: Any, kind: str, option: str
 ) -> None:
-    sent = Sent(signal_log)
+    kit, sent = redis_kit, Sent(signal_log)
     made = KINDS[kind](api, lambda tag: kit.who.s(tag=tag)).set(**OPTIONS[option])
     with worker(kit.app, concurrency=1, queues=["celery", "other"]):
         made.apply_async()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from .canvases import Kit, as_list, settled, shape, short
+from .canvases import Kit, as_list, revoke_stamped_and_wait, settled, shape, short
 from .waiting import until
 
 KINDS: dict[str, Any] = {
@@ -266,7 +266,7 @@ def test_revoking_by_stamps(api: Any, redis_kit: Kit, worker: Any, observed: Any
     made.stamp(customer=kit.unique)
     other = kit.note.s("other", tag="other")
     with worker(kit.app, concurrency=1):
-        kit.app.control.revoke_by_stamped_headers({"customer": kit.unique}, reply=True, timeout=2, limit=1)
+        revoke_stamped_and_wait(kit.app.control, {"customer": kit.unique})
         made.apply_async()
         other.apply_async()
         kit.fence(6)
@@ -290,7 +290,7 @@ class Noting:
 
 def test_revoking_one_of_two_stamped(api: Any, kit: Kit, worker: Any, observed: Any) -> None:
     with worker(kit.app, concurrency=1):
-        kit.app.control.revoke_by_stamped_headers({"customer": ["c2", "c3"]}, reply=True, timeout=2, limit=1)
+        revoke_stamped_and_wait(kit.app.control, {"customer": ["c2", "c3"]})
         first = kit.note.s(1).stamp(customer="c1").apply_async()
         second = kit.note.s(2).stamp(customer="c2").apply_async()
         until(lambda: second.state == "REVOKED")
@@ -301,7 +301,7 @@ def test_revoking_one_of_two_stamped(api: Any, kit: Kit, worker: Any, observed: 
 def test_result_revokes_by_stamps(api: Any, kit: Kit, worker: Any, observed: Any) -> None:
     with worker(kit.app, concurrency=1):
         sig = kit.note.s(1).stamp(customer="c1")
-        sig.freeze().revoke_by_stamped_headers({"customer": "c1"}, wait=True, timeout=2)
+        revoke_stamped_and_wait(sig.freeze(), {"customer": "c1"})
         first = sig.apply_async()
         until(lambda: first.state == "REVOKED")
         kit.fence()
