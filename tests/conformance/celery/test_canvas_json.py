@@ -73,7 +73,12 @@ def test_round_trip(api: Any, kit: Kit, worker: Any, observed: Any, kind: str, f
     assert shape(again) == before
     with worker(kit.app):
         result = back.apply_async()
-        observed("came out", None if result is None else settled(result))
+        came_out = None if result is None else settled(result)
+        if frozen and kind == "group of groups":
+            in_order = [["SUCCESS", [1]], ["SUCCESS", [2]], ["SUCCESS", [3]]]
+            observed("came out", came_out, shim=in_order, row="celery-nested-groups-in-order")
+        else:
+            observed("came out", came_out)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -61,7 +61,12 @@ def test_pairs_run(api: Any, kit: Kit, worker: Any, observed: Any, left: str) ->
                 observed(right, f"refused: {type(refused).__name__}")
             else:
                 kit.fence(6)
-                observed(right, described(result))
+                if left == "chunks" and right in ("chain to group", "group", "group of chains"):
+                    # A group after a step that failed: chunks as a step of a chain gives a result that is no JSON.
+                    error = """FAILURE EncodeError("TypeError('Object of type GroupResult is not JSON serializable')")"""
+                    observed(right, described(result), shim=[error, error], row="celery-canvas-ends")
+                else:
+                    observed(right, described(result))
 
 
 @pytest.mark.parametrize("other", [5, "text", None, [1]], ids=repr)
