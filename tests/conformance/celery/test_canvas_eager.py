@@ -141,7 +141,9 @@ def test_ids(api: Any, eager: Kit, observed: Any, kind: str) -> None:
         "chain": lambda: api.chain(kit.who.s(tag="a"), kit.who.s(tag="b")),
         "group": lambda: api.group(kit.who.s(tag="a"), kit.who.s(tag="b")),
         "chord": lambda: api.chord([kit.who.s(tag="a"), kit.who.s(tag="b")], kit.who.s(tag="c")),
-        "chord in a chord": lambda: api.chord([api.chord([kit.who.s(tag="a")], kit.who.s(tag="b"))], kit.who.s(tag="c")),
+        "chord in a chord": lambda: api.chord(
+            [api.chord([kit.who.s(tag="a")], kit.who.s(tag="b"))], kit.who.s(tag="c")
+        ),
     }[kind]()
     made.apply_async()
     seen = kit.requests()

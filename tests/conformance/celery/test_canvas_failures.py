@@ -14,6 +14,7 @@ import pytest
 from .canvases import Kit, revoke_and_wait
 from .waiting import until
 
+
 class ChordError(Exception):
     """Stands for Celery's: its repr counts."""
 

@@ -160,7 +160,9 @@ def test_task_id_given(api: Any, kit: Kit, worker: Any, observed: Any, kind: str
 
 
 def test_task_ids_set_on_the_members(api: Any, kit: Kit, worker: Any) -> None:
-    made = api.chord([kit.pack.s(1).set(task_id="one"), kit.pack.s(2).set(task_id="two")], kit.pack.s().set(task_id="b"))
+    made = api.chord(
+        [kit.pack.s(1).set(task_id="one"), kit.pack.s(2).set(task_id="two")], kit.pack.s().set(task_id="b")
+    )
     with worker(kit.app):
         result = made.apply_async()
         settled(result)

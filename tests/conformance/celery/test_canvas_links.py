@@ -9,6 +9,7 @@ import pytest
 from .canvases import Kit, revoke_and_wait, shape
 from .waiting import until, value_of
 
+
 class ChordError(Exception):
     """Stands for Celery's: its repr counts."""
 

@@ -63,7 +63,9 @@ def test_pairs_run(api: Any, kit: Kit, worker: Any, observed: Any, left: str) ->
                 kit.fence(6)
                 if left == "chunks" and right in ("chain to group", "group", "group of chains"):
                     # A group after a step that failed: chunks as a step of a chain gives a result that is no JSON.
-                    error = """FAILURE EncodeError("TypeError('Object of type GroupResult is not JSON serializable')")"""
+                    error = (
+                        """FAILURE EncodeError("TypeError('Object of type GroupResult is not JSON serializable')")"""
+                    )
                     observed(right, described(result), shim=[error, error], row="celery-canvas-ends")
                 else:
                     observed(right, described(result))
@@ -84,7 +86,9 @@ CHAINS: dict[str, Any] = {
     "tuple": lambda c, k: c.chain((k.pack.s(1), k.pack.s(2))),
     "generator": lambda c, k: c.chain(k.pack.s(n) for n in (1, 2)),
     "options": lambda c, k: c.chain(k.pack.s(1), k.pack.s(2), queue="celery"),
-    "options, group inside": lambda c, k: c.chain(k.pack.s(1), c.group(k.pack.s(2), k.pack.s(3)), k.pack.s(4), queue="celery"),
+    "options, group inside": lambda c, k: c.chain(
+        k.pack.s(1), c.group(k.pack.s(2), k.pack.s(3)), k.pack.s(4), queue="celery"
+    ),
     "chain in the middle": lambda c, k: c.chain(k.pack.s(1), c.chain(k.pack.s(2), k.pack.s(3)), k.pack.s(4)),
     "group first": lambda c, k: c.chain(c.group(k.pack.s(1), k.pack.s(2)), k.pack.s(3)),
     "group first, then two": lambda c, k: c.chain(c.group(k.pack.s(1), k.pack.s(2)), k.pack.s(3), k.pack.s(4)),
@@ -92,9 +96,7 @@ CHAINS: dict[str, Any] = {
     "group last": lambda c, k: c.chain(k.pack.s(1), c.group(k.pack.s(2), k.pack.s(3))),
     "group between": lambda c, k: c.chain(k.pack.s(1), c.group(k.pack.s(2), k.pack.s(3)), k.pack.s(4)),
     "two groups": lambda c, k: c.chain(c.group(k.pack.s(1), k.pack.s(2)), c.group(k.pack.s(3), k.pack.s(4))),
-    "three groups": lambda c, k: c.chain(
-        *(c.group(k.pack.s(n), k.pack.s(n + 1)) for n in (1, 3, 5)), k.pack.s(7)
-    ),
+    "three groups": lambda c, k: c.chain(*(c.group(k.pack.s(n), k.pack.s(n + 1)) for n in (1, 3, 5)), k.pack.s(7)),
     "group of one between": lambda c, k: c.chain(k.pack.s(1), c.group(k.pack.s(2)), k.pack.s(3)),
     "group of one first": lambda c, k: c.chain(c.group(k.pack.s(1)), k.pack.s(2)),
     "empty group between": lambda c, k: c.chain(k.pack.s(1), c.group([]), k.pack.s(2)),
@@ -155,9 +157,7 @@ GROUPS: dict[str, Any] = {
     "of a map": lambda c, k: c.group(k.pack.map([1, 2]), k.pack.s(3)),
     "with an empty chain": lambda c, k: c.group(k.pack.s(1), c.chain()),
     "with an empty group": lambda c, k: c.group(k.pack.s(1), c.group([])),
-    "chain to a group": lambda c, k: c.group(
-        k.pack.s(1) | c.group(k.pack.s(2), k.pack.s(3)), k.pack.s(4)
-    ),
+    "chain to a group": lambda c, k: c.group(k.pack.s(1) | c.group(k.pack.s(2), k.pack.s(3)), k.pack.s(4)),
     "dicts after a signature": lambda c, k: c.group([k.pack.s(1), dict(k.pack.s(2))]),
     "options": lambda c, k: c.group(k.pack.s(1), k.pack.s(2), queue="celery"),
 }
@@ -215,9 +215,7 @@ CHORDS: dict[str, Any] = {
     ),
     "chain body": lambda c, k: c.chord([k.pack.s(1), k.pack.s(2)], k.pack.s(3) | k.pack.s(4)),
     "group body": lambda c, k: c.chord([k.pack.s(1), k.pack.s(2)], c.group(k.pack.s(3), k.pack.s(4))),
-    "chord body": lambda c, k: c.chord(
-        [k.pack.s(1), k.pack.s(2)], c.chord([k.pack.s(3), k.pack.s(4)], k.pack.s(5))
-    ),
+    "chord body": lambda c, k: c.chord([k.pack.s(1), k.pack.s(2)], c.chord([k.pack.s(3), k.pack.s(4)], k.pack.s(5))),
     "immutable body": lambda c, k: c.chord([k.pack.s(1)], k.pack.si(2)),
     "empty": lambda c, k: c.chord([], k.pack.s(3)),
     "empty group as header": lambda c, k: c.chord(c.group([]), k.pack.s(3)),

@@ -63,7 +63,9 @@ class Sent:
                 "mine": headers.get("mine"),
                 "whatever": "whatever" in headers or "whatever" in properties,
             }
-            found[tag] = {key: value for key, value in row.items() if value not in (None, False, "celery", [None, None])}
+            found[tag] = {
+                key: value for key, value in row.items() if value not in (None, False, "celery", [None, None])
+            }
         return dict(sorted(found.items()))
 
 
@@ -120,9 +122,7 @@ def test_set_on_one_task(api: Any, kit: Kit, worker: Any, observed: Any, signal_
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_call_against_the_task(
-    api: Any, kit: Kit, worker: Any, observed: Any, signal_log: Any, kind: str
-) -> None:
+def test_the_call_against_the_task(api: Any, kit: Kit, worker: Any, observed: Any, signal_log: Any, kind: str) -> None:
     sent = Sent(signal_log)
     made = KINDS[kind](api, lambda tag: kit.who.s(tag=tag).set(priority=2))
     with worker(kit.app, concurrency=1, queues=["celery", "other"]):

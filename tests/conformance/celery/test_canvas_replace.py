@@ -19,9 +19,7 @@ OTHERS: dict[str, Any] = {
     "empty group": lambda c, k: c.group([]),
     "chord": lambda c, k: c.chord([k.pack.s("r1"), k.pack.s("r2")], k.pack.s("r3")),
     "chain to a group": lambda c, k: c.chain(k.pack.s("r1"), c.group(k.pack.s("r2"), k.pack.s("r3"))),
-    "chain with a chord": lambda c, k: c.chain(
-        k.pack.s("r1"), c.group(k.pack.s("r2"), k.pack.s("r3")), k.pack.s("r4")
-    ),
+    "chain with a chord": lambda c, k: c.chain(k.pack.s("r1"), c.group(k.pack.s("r2"), k.pack.s("r3")), k.pack.s("r4")),
     "map": lambda c, k: k.ident.map([1, 2]),
     "chunks": lambda c, k: k.ident.chunks([(1,), (2,), (3,)], 2).group(),
     "a task that replaces itself": lambda c, k: k.swap.s(other=k.pack.s("r")),

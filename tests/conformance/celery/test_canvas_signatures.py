@@ -132,9 +132,7 @@ def test_freeze(kit: Kit, observed: Any) -> None:
 
 def test_freeze_with_everything(kit: Kit, observed: Any) -> None:
     sig = kit.add.s(1)
-    result = sig.freeze(
-        "tid", group_id="gid", chord=kit.total.s(), root_id="rid", parent_id="pid", group_index=3
-    )
+    result = sig.freeze("tid", group_id="gid", chord=kit.total.s(), root_id="rid", parent_id="pid", group_index=3)
     assert result.id == "tid"
     observed("options", options_of(sig))
     observed("chord", dict(sig.options["chord"]))
