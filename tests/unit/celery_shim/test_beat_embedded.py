@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -291,6 +292,20 @@ def test_a_test_run_passes_by(app: Celery, monkeypatch: pytest.MonkeyPatch) -> N
     assert not embedded_beat._wanted(app)
     app.conf.beat_embedded = True
     assert embedded_beat._wanted(app)
+
+
+def test_the_scheduler_of_the_database_is_found(app: Celery, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed = {"django_celery_beat"}
+    apps = SimpleNamespace(ready=True, is_installed=lambda name: name in installed)
+    monkeypatch.setitem(sys.modules, "django.apps", SimpleNamespace(apps=apps))
+    assert embedded_beat.scheduler_of(app) == "django_celery_beat.schedulers:DatabaseScheduler"
+    assert embedded_beat.has_schedule(app)
+    installed.clear()
+    assert embedded_beat.scheduler_of(app) == "celery.beat:PersistentScheduler"
+    assert not embedded_beat.has_schedule(app)
+    app.conf.beat_scheduler = "mine:Scheduler"
+    installed.add("django_celery_beat")
+    assert embedded_beat.scheduler_of(app) == "mine:Scheduler"
 
 
 def test_rest_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -166,6 +166,19 @@ def test_a_hook_in_the_application(start: Start) -> None:
     assert line(process) == "ran often"
 
 
+def test_the_django_app(start: Start) -> None:
+    pytest.importorskip("django")
+    code = """
+        import django
+        from django.conf import settings
+        settings.configure(INSTALLED_APPS=["brokerless.compat.celery_shim.contrib.django"], SECRET_KEY="x")
+        django.setup()
+    """
+    process = start(OFTEN + textwrap.dedent(code) + SERVE)
+    assert line(process) == "ready"
+    assert line(process) == "ran often"
+
+
 def test_one_per_host_and_takeover(start: Start) -> None:
     code = OFTEN + "beat = app.start_embedded()\n" + SERVE
     first = start(code)
