@@ -16,6 +16,7 @@ from ..canvas import maybe_signature
 from ..exceptions import ChordError
 from ..runtime.countdown import Countdown
 from ..runtime.isolation import isolate
+from ..utils.functional import _regen
 from ..utils.log import get_logger
 from .chords import _create_chord_error_with_cause
 
@@ -30,6 +31,8 @@ _EVERY = 256
 class CountdownChords:
     """Mixed into the store in memory."""
 
+    counts_once = True
+
     app: Any
     serializer: Any
     encode_result: Any
@@ -42,9 +45,10 @@ class CountdownChords:
     def apply_chord(self, header_result_args: Any, body: Any, **kwargs: Any) -> None:
         """A header is about to be sent."""
         self.ensure_chords_allowed()
-        group_id, members = header_result_args[0], list(header_result_args[1])
+        group_id, members = header_result_args[0], header_result_args[1]
         countdowns = self._store.countdowns
-        countdowns[group_id] = Countdown(group_id, members, body)
+        # a generator is read while its tasks are sent, not before
+        countdowns[group_id] = Countdown(group_id, None if isinstance(members, _regen) else list(members), body)
         if len(countdowns) % _EVERY == 0:
             self._forget_old_chords()
 
@@ -93,12 +97,12 @@ class CountdownChords:
         for part in countdown.in_order():
             if part.state in states.PROPAGATE_STATES:
                 error = part.value
-                reason = (
-                    f"Dependency {part.id} raised {error!r}" if countdown.nested is None else f"Join error: {error!r}"
-                )
-                failure = _create_chord_error_with_cause(reason, error)
-                logger.error("Chord %r raised: %r", countdown.group_id, failure, exc_info=failure)
-                self.chord_error_from_stack(body, failure)
+                reason = f"Dependency {part.id} raised {error!r}" if not countdown.nested else f"Join error: {error!r}"
+                try:
+                    raise _create_chord_error_with_cause(reason, error)
+                except ChordError as failure:
+                    logger.exception("Chord %r raised: %r", countdown.group_id, failure)
+                    self.chord_error_from_stack(body, failure)
                 return
         try:
             self.app.amqp._retry_publish(body.delay, countdown.values())
