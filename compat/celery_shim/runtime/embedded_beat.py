@@ -29,7 +29,7 @@ from .. import _state
 from ..utils.log import get_logger
 from . import broker as brokers
 from . import processes
-from .beat_service import Service
+from .beat_service import Service, served
 
 __all__ = ("EmbeddedBeat", "entry_added", "has_schedule", "only_one", "start", "watch", "worker_started")
 
@@ -44,8 +44,6 @@ _lock = threading.RLock()
 _beats: Any = weakref.WeakKeyDictionary()
 _watched: Any = weakref.WeakSet()
 _all_watched = False
-#: Apps for which this process runs the program.
-_programs: Any = weakref.WeakSet()
 _watcher: threading.Thread | None = None
 _ended = threading.Event()
 
@@ -59,7 +57,7 @@ def host_lock(app: Any, schedule_filename: Any) -> HostLock:
 @contextlib.contextmanager
 def only_one(app: Any, schedule_filename: Any) -> Iterator[HostLock]:
     """Hold the lock within a block; waits for it, and says for whom. No other beat of the app starts by itself here."""
-    _programs.add(app)
+    served.add(app)
     lock = host_lock(app, schedule_filename)
     if not lock.acquire(0):
         logger.warning("beat: Process %s has this schedule. Waiting until it ends.", lock.holder())
@@ -68,7 +66,7 @@ def only_one(app: Any, schedule_filename: Any) -> Iterator[HostLock]:
         yield lock
     finally:
         lock.release()
-        _programs.discard(app)
+        served.discard(app)
 
 
 def scheduler_of(app: Any) -> Any:
@@ -86,7 +84,7 @@ def has_schedule(app: Any) -> bool:
 
 
 def _wanted(app: Any) -> bool:
-    if app in _programs:
+    if app in served:
         return False
     said = app.conf.get("beat_embedded")
     if said is None:
