@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from .model import EngineStats, MemoryStats, TaskPriority, TaskStatus, WorkerStats
     from .options import TaskOptions
     from .schedules import Schedule
+    from .signals import install_signal_handlers
     from .tasks import BackgroundTasks
     from .timetables import cron, every
     from .webapps import enable_background_tasks
@@ -89,6 +90,7 @@ __all__ = [
     "default_engine",
     "enable_background_tasks",
     "every",
+    "install_signal_handlers",
 ]
 
 logging.getLogger("brokerless").addHandler(logging.NullHandler())
@@ -120,6 +122,7 @@ _NAMES = {
     "handle": ("TaskResult",),
     "model": ("EngineStats", "MemoryStats", "TaskPriority", "TaskStatus", "WorkerStats"),
     "options": ("TaskOptions",),
+    "signals": ("install_signal_handlers",),
     "schedules": ("Schedule",),
     "tasks": ("BackgroundTasks",),
     "timetables": ("cron", "every"),
