@@ -22,7 +22,9 @@ def uvicorn(folder: Path, *options: str, **environment: str) -> Served:
     return Served(folder, [*COMMAND, *options], **{"SHOP_SIGNALS": "1", **environment})
 
 
-@pytest.mark.parametrize("door", ["native", *(pytest.param(door, marks=pytest.mark.servers) for door in ("celery", "rq"))])
+@pytest.mark.parametrize(
+    "door", ["native", *(pytest.param(door, marks=pytest.mark.servers) for door in ("celery", "rq"))]
+)
 def test_one_process(tmp_path: Path, door: str) -> None:
     with uvicorn(tmp_path, SHOP_DOOR=door) as server:
         server.ask_all(processes=1)
