@@ -36,7 +36,6 @@ if TYPE_CHECKING:
         TimeLimitExceeded,
         TimeLimitInterrupt,
     )
-    from .events import Subscription, TaskEvent
     from .executor import TaskExecutor, TaskFuture
     from .extra import Progress
     from .handle import TaskResult
@@ -44,6 +43,7 @@ if TYPE_CHECKING:
     from .options import TaskOptions
     from .schedules import Schedule
     from .signals import install_signal_handlers
+    from .subscriptions import Subscription, TaskEvent
     from .tasks import BackgroundTasks
     from .timetables import cron, every
     from .webapps import enable_background_tasks
@@ -116,7 +116,6 @@ _NAMES = {
         "TimeLimitExceeded",
         "TimeLimitInterrupt",
     ),
-    "events": ("Subscription", "TaskEvent"),
     "executor": ("TaskExecutor", "TaskFuture"),
     "extra": ("Progress",),
     "handle": ("TaskResult",),
@@ -124,6 +123,7 @@ _NAMES = {
     "options": ("TaskOptions",),
     "signals": ("install_signal_handlers",),
     "schedules": ("Schedule",),
+    "subscriptions": ("Subscription", "TaskEvent"),
     "tasks": ("BackgroundTasks",),
     "timetables": ("cron", "every"),
     "webapps": ("enable_background_tasks",),
