@@ -36,6 +36,8 @@ if TYPE_CHECKING:
         TimeLimitExceeded,
         TimeLimitInterrupt,
     )
+    from .events import Subscription, TaskEvent
+    from .executor import TaskExecutor, TaskFuture
     from .extra import Progress
     from .handle import TaskResult
     from .model import EngineStats, MemoryStats, TaskPriority, TaskStatus, WorkerStats
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from .schedules import Schedule
     from .tasks import BackgroundTasks
     from .timetables import cron, every
+    from .webapps import enable_background_tasks
 
 __version__ = "0.1.0"
 
@@ -62,10 +65,14 @@ __all__ = [
     "QueueFull",
     "Schedule",
     "SoftTimeLimitExceeded",
+    "Subscription",
     "TaskCancelledError",
     "TaskContext",
+    "TaskEvent",
     "TaskExecutionError",
+    "TaskExecutor",
     "TaskFunction",
+    "TaskFuture",
     "TaskInterrupt",
     "TaskOptions",
     "TaskPriority",
@@ -80,6 +87,7 @@ __all__ = [
     "cron",
     "current_task",
     "default_engine",
+    "enable_background_tasks",
     "every",
 ]
 
@@ -106,6 +114,8 @@ _NAMES = {
         "TimeLimitExceeded",
         "TimeLimitInterrupt",
     ),
+    "events": ("Subscription", "TaskEvent"),
+    "executor": ("TaskExecutor", "TaskFuture"),
     "extra": ("Progress",),
     "handle": ("TaskResult",),
     "model": ("EngineStats", "MemoryStats", "TaskPriority", "TaskStatus", "WorkerStats"),
@@ -113,6 +123,7 @@ _NAMES = {
     "schedules": ("Schedule",),
     "tasks": ("BackgroundTasks",),
     "timetables": ("cron", "every"),
+    "webapps": ("enable_background_tasks",),
 }
 _ORIGINS = {name: module for module, names in _NAMES.items() for name in names}
 

@@ -20,6 +20,7 @@ from .clocks import ManualClock
 from .core import Task
 from .errors import CancelInterrupt, EngineShutdown, QueueFull
 from .extra import Extra
+from .forks import after_fork
 from .handle import TaskResult, run_callback
 from .keeper import Keeper, Timer
 from .limits import Limits
@@ -47,6 +48,9 @@ class Engine(core.Engine):
     overflow list; every n-th take starts at the lowest lane, None: never). `result_ttl` seconds and `result_max` ended
     tasks are kept for `get()`; None keeps them all. `async_limit`: coroutine tasks that run at once.
     """
+
+    on_progress: Callable[[Task], Any] | None = None
+    """Told when a task or a group says how far it is."""
 
     def __init__(
         self,
@@ -77,6 +81,8 @@ class Engine(core.Engine):
         self._pools_by_name: dict[str, Pool] = {}
         self._reserves: list[Pool] = []
         self._eventloop: EventLoop | None = None
+        self._every_queue: list[Queue] = []
+        self._observers: dict[str, Callable[[Task], Any]] = {}
         self._naming = threading.RLock()
         self._promising = threading.Lock()
         self._born = time.monotonic()
@@ -99,6 +105,26 @@ class Engine(core.Engine):
             elif queue.lanes != lanes:
                 raise ValueError(f"queue {name!r} exists with {queue.lanes} lanes, lanes={lanes} was asked for")
             return queue
+
+    def queue_made(self, queue: Queue) -> None:
+        """Called by each new queue, also by those that have no place in `queues()`."""
+        self._every_queue.append(queue)
+        if self._observers:
+            queue.observe(self._observers)
+
+    def observe(
+        self, observers: dict[str, Callable[[Task], Any]], on_progress: Callable[[Task], Any] | None = None
+    ) -> None:
+        """Sets who is told of all tasks of all queues (see `Queue.observe`) and of their progress; {} for nobody."""
+        with self._naming:
+            self._observers = observers
+            self.on_progress = on_progress
+            for queue in self._every_queue:
+                queue.observe(observers)
+
+    def take_from(self, group: int, queues: Sequence[int]) -> None:
+        """The core's `subscribe`: the queues that a group of workers takes from, in this order."""
+        super().subscribe(group, queues)
 
     def queues(self) -> list[Queue]:
         """All named queues, oldest first."""
@@ -269,7 +295,7 @@ class Engine(core.Engine):
             if not pool.started and not pool.paused and not self.closed:
                 pool.start()
 
-    def _full(self, queue: int, lane: int, count: int) -> bool:
+    def _full(self, queue: int, lane: int, count: int, limit: int) -> bool:
         message = (
             f"queue {queue}, lane {lane} of {self.name!r} has no room for {count} more task(s); wait for some to "
             "finish, raise queue_size, or use on_full='block'"
@@ -278,18 +304,10 @@ class Engine(core.Engine):
             raise QueueFull(message)
         if self.is_own_thread():
             raise QueueFull(message + " (the submitter is a worker of this engine: waiting here could last for ever)")
-        limit = self.queue_size
-        if limit is not None and count > limit:
-            raise QueueFull(f"{message}; {count} can never fit into queue_size={limit}")
-        before = self.queued(queue, lane)
-        deadline = None if self.full_timeout is None else time.monotonic() + self.full_timeout
-        pause = 0.0005
-        # Any change is worth another try; with a known bound the wait is for enough room.
-        while self.queued(queue, lane) > (before - 1 if limit is None else limit - count) and not self.closed:
-            if deadline is not None and time.monotonic() >= deadline:
-                raise QueueFull(f"{message}; none was there within {self.full_timeout} s")
-            time.sleep(pause)
-            pause = min(pause * 2, 0.01)
+        if count > limit:
+            raise QueueFull(f"{message}; {count} can never fit into {limit}")
+        if not self.wait_room(queue, lane, count, limit, self.full_timeout):
+            raise QueueFull(f"{message}; none was there within {self.full_timeout} s")
         return True
 
     def is_own_thread(self) -> bool:
@@ -306,6 +324,7 @@ class Engine(core.Engine):
         self._naming = threading.RLock()
         self._promising = threading.Lock()
         self._side_thread = SideThread()
+        self._observers, self.on_progress = {}, None
         self.keeper.reset_after_fork()
         self.limits.reset_after_fork()
         for queue in self._queues_by_name.values():
@@ -352,7 +371,7 @@ def _after_fork() -> None:
     _default_lock = threading.Lock()
 
 
-lifecycle.after_fork(_after_fork)
+after_fork(_after_fork)
 
 
 def default_engine() -> Engine:

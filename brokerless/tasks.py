@@ -16,6 +16,8 @@ from .compilation import Compilation, Compiling
 from .configuration import Configuration
 from .core import Task
 from .decorators import TaskFunction
+from .events import Listening
+from .executor import TaskExecutor
 from .extra import Extra
 from .handle import TaskResult
 from .memory import has_jemalloc, memory_stats
@@ -33,7 +35,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class BackgroundTasks(Compiling, Recurring):
+class BackgroundTasks(Compiling, Listening, Recurring):
     """Runs functions in the background of this process. No thread exists before the first submit.
 
     `workers`: threads at the start (default: one per core, at least 2). `min_workers`, `max_workers`: what auto-scaling
@@ -179,7 +181,13 @@ class BackgroundTasks(Compiling, Recurring):
         return self._submit_checked(settings, func, args, kwargs, self.queue_size or 0)
 
     def _submit_checked(
-        self, settings: Settings, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], limit: int
+        self,
+        settings: Settings,
+        func: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        limit: int,
+        keep: bool = True,
     ) -> TaskResult:
         options = settings.task_options
         coroutine = is_async(func)
@@ -193,6 +201,7 @@ class BackgroundTasks(Compiling, Recurring):
             expires=settings.expires,
             timeout=None if coroutine else options.timeout,
             limit=0 if settings.priority is TaskPriority.CRITICAL else limit,
+            keep=keep,
             options=options,
             extra=_extra(settings),
         )
@@ -307,6 +316,13 @@ class BackgroundTasks(Compiling, Recurring):
             return made
 
         return decorate if func is None else decorate(func)
+
+    def executor(self, **options: Any) -> TaskExecutor:
+        """A `concurrent.futures.Executor` whose calls are tasks of this engine; see `TaskExecutor`.
+
+        `options`: those of `add_task`, for every call. Raises TypeError or ValueError for a wrong one.
+        """
+        return TaskExecutor(self, **options)
 
     def get_tasks(
         self,

@@ -116,6 +116,7 @@ class Retry(TaskPredicate):
         **kwargs: Any,
     ) -> None:
         self.message, self.when, self.is_eager, self.sig = message, when, is_eager, sig
+        self.excs: str | None
         if isinstance(exc, str):
             self.exc, self.excs = None, exc
         else:
@@ -145,7 +146,7 @@ def _repr_of(exc: Any) -> str | None:
         return None
     from kombu.utils.encoding import safe_repr
 
-    return safe_repr(exc)  # type: ignore[no-any-return]
+    return safe_repr(exc)
 
 
 class Ignore(TaskPredicate):

@@ -83,7 +83,7 @@ class Proxy:
             _set(self, "__doc__", __doc__)
 
     def _get_class(self) -> type:
-        return self._get_current_object().__class__  # type: ignore[no-any-return]
+        return self._get_current_object().__class__
 
     @property
     def __class__(self) -> Any:
@@ -267,16 +267,20 @@ class PromiseProxy(Proxy):
         return thing
 
 
+def _of_class(function: Any) -> Any:
+    return function if function is None or isinstance(function, classmethod) else classmethod(function)
+
+
 class class_property:
     """A property of a class: the getter and the setter get the class."""
 
     def __init__(self, getter: Any = None, setter: Any = None) -> None:
-        self.__get = getter if getter is None or isinstance(getter, classmethod) else classmethod(getter)
-        self.__set = setter if setter is None or isinstance(setter, classmethod) else classmethod(setter)
+        self.__get = _of_class(getter)
+        self.__set = _of_class(setter)
         info = self.__get.__get__(object)
         self.__doc__, self.__name__, self.__module__ = info.__doc__, info.__name__, info.__module__
 
-    __class_getitem__ = classmethod(GenericAlias)
+    __class_getitem__: Any = classmethod(GenericAlias)
 
     def __get__(self, obj: Any, type: Any = None) -> Any:
         if obj and type is None:

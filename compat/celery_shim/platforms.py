@@ -47,7 +47,7 @@ def pyimplementation() -> str:
     """Name of this Python."""
     name = getattr(_platform, "python_implementation", None)
     if name is not None:
-        return name()  # type: ignore[no-any-return]
+        return name()
     if sys.platform.startswith("java"):
         return f"Jython {sys.platform}"
     pypy = getattr(sys, "pypy_version_info", None)
@@ -105,7 +105,7 @@ class Signals:
 
     def signum(self, name: Any) -> int:
         if isinstance(name, numbers.Number):
-            return int(name)  # type: ignore[call-overload, no-any-return]
+            return int(name)  # type: ignore[call-overload]
         if not isinstance(name, str) or not name.isupper():
             raise TypeError("signal name must be uppercase string.")
         return int(getattr(_signal, name if name.startswith("SIG") else "SIG" + name))

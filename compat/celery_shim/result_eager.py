@@ -37,7 +37,7 @@ class EagerResult(AsyncResult[R]):
         return self._cache
 
     @property
-    def _cache(self) -> Any:  # type: ignore[override]
+    def _cache(self) -> Any:
         return {
             "task_id": self.id,
             "result": self._result,

@@ -47,7 +47,7 @@ else:
         parent: Any = None
         id: Any = None
 
-        __class_getitem__ = classmethod(GenericAlias)
+        __class_getitem__: Any = classmethod(GenericAlias)
 
 
 class AsyncResult(ResultBase[R]):
@@ -154,7 +154,8 @@ class AsyncResult(ResultBase[R]):
         if disable_sync_subtasks:
             assert_will_not_block()
         between = on_interval
-        if follow_parents and propagate and self.parent:
+        follows = bool(follow_parents and propagate and self.parent)
+        if follows:
             self._maybe_reraise_parent_error()
             between = _also(self._maybe_reraise_parent_error, on_interval)
         if self._cache:
@@ -162,17 +163,26 @@ class AsyncResult(ResultBase[R]):
                 self.maybe_throw(callback=callback)
             return cast("R", self.result)
         self.backend.add_pending_result(self)
-        value: R = self.backend.wait_for_pending(
-            self,
-            timeout=timeout,
-            interval=interval,
-            on_interval=between,
-            no_ack=no_ack,
-            propagate=propagate,
-            callback=callback,
-            on_message=on_message,
-        )
-        return value
+        try:
+            value: R = self.backend.wait_for_pending(
+                self,
+                timeout=timeout,
+                interval=interval,
+                on_interval=between,
+                no_ack=no_ack,
+                propagate=propagate,
+                callback=callback,
+                on_message=on_message,
+            )
+        except Exception as exc:
+            if not follows:
+                raise
+            error = exc
+        else:
+            return value
+        # the first cause, whether or not it was seen while waiting
+        self._maybe_reraise_parent_error()
+        raise error
 
     wait = get
 
@@ -214,7 +224,7 @@ class AsyncResult(ResultBase[R]):
 
     def exists(self) -> bool:
         """True if the store has anything about the task."""
-        return self.backend.task_result_exists(self.id)  # type: ignore[no-any-return]
+        return self.backend.task_result_exists(self.id)
 
     def ready(self) -> bool:
         return self.state in self.backend.READY_STATES

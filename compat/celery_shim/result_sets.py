@@ -243,7 +243,7 @@ class ResultSet(ResultBase[Any]):
         if disable_sync_subtasks:
             assert_will_not_block()
         places = {} if callback else {result.id: place for place, result in enumerate(self.results)}
-        values = None if callback else [None] * len(self)
+        values: list[Any] = [] if callback else [None] * len(self)
         for task_id, meta in self.iter_native(timeout, interval, no_ack, on_message, on_interval):
             if isinstance(meta, list):
                 value = [
@@ -256,8 +256,8 @@ class ResultSet(ResultBase[Any]):
             if callback:
                 callback(task_id, value)
             else:
-                values[places[task_id]] = value  # type: ignore[index]
-        return values
+                values[places[task_id]] = value
+        return None if callback else values
 
     def _iter_meta(self, **kwargs: Any) -> Iterator[Any]:
         ids = {result.id for result in self.results}

@@ -40,7 +40,7 @@ def app_or_default(app: Any = None) -> Any:
 
 def bugreport(app: Any = None) -> str:
     """Versions and settings, for a report."""
-    return (app or _state.get_current_app()).bugreport()  # type: ignore[no-any-return]
+    return (app or _state.get_current_app()).bugreport()
 
 
 def _share(fun: Any, options: dict[str, Any]) -> Any:

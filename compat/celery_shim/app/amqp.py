@@ -196,7 +196,7 @@ class AMQP(TaskMessages):
             timeout: Any = None,
             confirm_timeout: Any = None,
             **kwargs: Any,
-        ) -> Any:
+        ) -> None:
             headers2, properties, body, sent_event = message
             if headers:
                 headers2.update(headers)
@@ -223,7 +223,7 @@ class AMQP(TaskMessages):
                 properties=properties,
                 retry_policy={**default_policy, **(retry_policy or {})},
             )
-            result = publisher.publish(
+            publisher.publish(
                 amqp.app,
                 body,
                 headers2,
@@ -245,7 +245,6 @@ class AMQP(TaskMessages):
                     routing_key=routing_key,
                 )
                 (event_dispatcher or amqp._event_dispatcher).publish("task-sent", sent_event, producer)
-            return result
 
         return send_task_message
 

@@ -14,7 +14,7 @@ _first_match_any = firstmethod("annotate_any")
 __all__ = ("MapAnnotation", "prepare", "resolve_all")
 
 
-class MapAnnotation(dict):  # type: ignore[type-arg]
+class MapAnnotation(dict):
     """Attributes by the task's name; ``'*'`` means every task."""
 
     def annotate_any(self) -> dict[str, Any] | None:

@@ -43,7 +43,7 @@ class Binding(AppParts):
             attributes["__reduce__"] = lambda obj: (_unpickle_appattr, (path, obj.__reduce_args__()))
         return type(name or base.__name__, (base,), attributes)
 
-    __class_getitem__ = classmethod(GenericAlias)
+    __class_getitem__: Any = classmethod(GenericAlias)
 
     def _rgetattr(self, path: str) -> Any:
         return attrgetter(path)(self)

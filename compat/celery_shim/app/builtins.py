@@ -38,7 +38,7 @@ def add_accumulate_task(app: Any) -> Any:
 @connect_on_app_finalize
 def add_unlock_chord_task(app: Any) -> Any:
     """Polls the members of a chord, for result stores that cannot count."""
-    from ..backends.base import _create_chord_error_with_cause
+    from ..backends.chords import _create_chord_error_with_cause
     from ..canvas import maybe_signature
     from ..exceptions import Retry
     from ..result import allow_join_result, result_from_tuple

@@ -111,7 +111,7 @@ class Calling(TaskParts[P, R]):
     def _get_exec_options(self) -> dict[str, Any]:
         if self._exec_options is None:
             self._exec_options = extract_exec_options(self)
-        return self._exec_options  # type: ignore[no-any-return]
+        return self._exec_options
 
     def apply(
         self,
@@ -151,7 +151,7 @@ class Calling(TaskParts[P, R]):
             if isinstance(value, ExceptionWithTraceback):
                 value = value.exc
         if isinstance(value, Retry) and value.sig is not None:
-            return value.sig.apply(retries=retries + 1)  # type: ignore[no-any-return]
+            return value.sig.apply(retries=retries + 1)
         state = states.SUCCESS if outcome.info is None else outcome.info.state
         return EagerResult(task_id, value, state, traceback=tb, name=self.name)
 

@@ -38,7 +38,7 @@ Example:
 """
 
 
-class PendingConfiguration(UserDict, AttributeDictMixin):  # type: ignore[type-arg, misc]
+class PendingConfiguration(UserDict, AttributeDictMixin):
     """The configuration before it is read: writing is remembered, reading loads it."""
 
     callback: Any = None
@@ -235,3 +235,6 @@ class Configuring(AppParts):
                 "add_periodic_task to silence this warning."
             )
         self._conf.beat_schedule[key] = entry
+        from ..runtime import embedded_beat
+
+        embedded_beat.entry_added(self, key, entry)

@@ -14,7 +14,7 @@ __all__ = ("Context", "get_actual_ignore_result")
 _UNSET: Any = object()
 
 
-class PlainRequest(dict):  # type: ignore[type-arg]
+class PlainRequest(dict):
     """A request that holds Celery's own headers only, so that nobody need look for others."""
 
 
@@ -154,7 +154,7 @@ class Context:
         """Results of the tasks that this one started."""
         if self._children is None:
             self._children = []
-        return self._children  # type: ignore[no-any-return]
+        return self._children
 
 
 _OWN_HEADERS = frozenset({*Context.__dict__, "lang", "task", "argsrepr", "kwargsrepr", "compression"})

@@ -66,7 +66,11 @@ class Inspect:
         if self.pattern:
             from kombu.matcher import match
 
-            return {node: said for node, said in by_node.items() if match(node, self.pattern, self.matcher)}
+            return {
+                node: said
+                for node, said in by_node.items()
+                if match(node.encode(), self.pattern.encode(), self.matcher)
+            }
         return by_node
 
     def _request(self, command: str, **kwargs: Any) -> Any:

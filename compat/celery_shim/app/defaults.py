@@ -389,7 +389,7 @@ def find_deprecated_settings(source: Any) -> Any:
     return source
 
 
-@memoize(maxsize=None)  # type: ignore[untyped-decorator]
+@memoize(maxsize=None)
 def find(name: str, namespace: str = "celery") -> searchresult:
     """Find a setting by a part of its name."""
     wanted, space = name.lower(), namespace.lower()

@@ -183,9 +183,9 @@ class Logging:
         """Make ``sys.stdout`` and ``sys.stderr`` write to a logger."""
         proxy = LoggingProxy(logger, loglevel)
         if stdout:
-            sys.stdout = proxy  # type: ignore[assignment]
+            sys.stdout = proxy
         if stderr:
-            sys.stderr = proxy  # type: ignore[assignment]
+            sys.stderr = proxy
         return proxy
 
     def supports_color(self, colorize: Any = None, logfile: Any = None) -> Any:
@@ -216,7 +216,7 @@ class Logging:
         return logger
 
     def _detect_handler(self, logfile: Any = None) -> logging.Handler:
-        target = sys.__stderr__ if logfile is None else logfile
+        target: Any = sys.__stderr__ if logfile is None else logfile
         if hasattr(target, "write"):
             return logging.StreamHandler(target)
         return WatchedFileHandler(target, encoding="utf-8")
@@ -230,10 +230,11 @@ class Logging:
     def get_default_logger(self, name: str = "celery", **kwargs: Any) -> Any:
         return get_logger(name)
 
-    @class_property
-    def already_setup(self) -> bool:
-        return self._setup
+    def _get_setup(cls) -> bool:
+        return cls._setup
 
-    @already_setup.setter  # type: ignore[no-redef]
-    def already_setup(self, was_setup: bool) -> None:
-        self._setup = was_setup
+    def _set_setup(cls, was_setup: bool) -> None:
+        cls._setup = was_setup
+
+    #: True once logging has been set up in this process: the state is the class's.
+    already_setup: Any = class_property(_get_setup, _set_setup)

@@ -121,4 +121,4 @@ else:
     class TaskParts:
         """Base of the classes that make up ``Task``: ``Task[...]`` means nothing at run time."""
 
-        __class_getitem__ = classmethod(GenericAlias)
+        __class_getitem__: Any = classmethod(GenericAlias)

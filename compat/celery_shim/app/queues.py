@@ -16,7 +16,7 @@ __all__ = ("Queues",)
 QUEUE_FORMAT = ".> {0.name:<16} exchange={0.exchange.name}({0.exchange.type}) key={0.routing_key}"
 
 
-class Queues(dict):  # type: ignore[type-arg]
+class Queues(dict):
     """kombu queues by name; asking for an unknown one makes it, unless that is switched off."""
 
     #: None: all that were configured; else those that ``select`` chose.

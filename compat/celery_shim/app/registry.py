@@ -13,7 +13,7 @@ from .autoretry import add_autoretry_behaviour
 __all__ = ("TaskRegistry",)
 
 
-class TaskRegistry(dict):  # type: ignore[type-arg]
+class TaskRegistry(dict):
     """A dict that raises ``NotRegistered`` for a name it does not know."""
 
     NotRegistered = NotRegistered
@@ -25,7 +25,7 @@ class TaskRegistry(dict):  # type: ignore[type-arg]
         """Add a task, or an instance of a task class."""
         if task.name is None:
             raise InvalidTaskError(f"Task class {type(task).__name__!r} must specify .name attribute")
-        instance = task() if inspect.isclass(task) else task
+        instance: Any = task() if inspect.isclass(task) else task
         add_autoretry_behaviour(instance)
         self[instance.name] = instance
 

@@ -6,7 +6,7 @@ import inspect
 from typing import Any
 
 from ..canvas import signature
-from ..exceptions import ImproperlyConfigured, Reject, Retry
+from ..exceptions import Ignore, ImproperlyConfigured, Reject, Retry
 from ..typevars import P, R
 from ..utils.functional import maybe_list
 from ..utils.serialization import raise_with_context
@@ -158,7 +158,11 @@ class Running(TaskParts[P, R]):
             step = signature(following, app=self.app)
             step.set(replaced_task_nesting=nesting)
             sig |= step
-        return self.on_replace(sig)
+        try:
+            return self.on_replace(sig)
+        except Ignore as ended:
+            ended.replaced = True  # type: ignore[attr-defined]
+            raise
 
     def add_to_chord(self, sig: Any, lazy: bool = False) -> Any:
         """Make a signature one more member of the chord that this call belongs to."""

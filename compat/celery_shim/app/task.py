@@ -182,7 +182,8 @@ class Task(Calling[P, R], Running[P, R]):
 
     @property
     def __name__(self) -> str:
-        return type(self).__name__
+        cls: type[Any] = type(self)
+        return cls.__name__
 
     @property
     def backend(self) -> Any:
@@ -230,10 +231,10 @@ class Task(Calling[P, R], Running[P, R]):
         """The call that this thread runs."""
         request = self.request_stack.top
         if request is not None:
-            return request  # type: ignore[no-any-return]
+            return request
         if self._default_request is None:
             self._default_request = Context()
-        return self._default_request  # type: ignore[no-any-return]
+        return self._default_request
 
     def _get_request(self) -> Context:
         return self.request

@@ -42,6 +42,7 @@ class TaskMessages:
     """Messages of both protocols."""
 
     app: Any
+    utc: Any
     #: Longest text of arguments that is sent along for logs.
     argsrepr_maxsize = 1024
     kwargsrepr_maxsize = 1024

@@ -12,6 +12,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import Any, NamedTuple
 from warnings import warn
 
@@ -61,9 +62,12 @@ EXCEPTION_STATES = states.EXCEPTION_STATES
 IGNORE_STATES = frozenset({IGNORED, RETRY, REJECTED})
 
 
-def mark_boundary(function: Any) -> Any:
-    """Replaced by ``runtime``: tells the engine that this function calls a task's own code."""
+def _no_boundary(function: Any) -> Any:
     return function
+
+
+#: Replaced by ``runtime``: tells the engine that a function calls a task's own code.
+mark_boundary: Callable[[Any], Any] = _no_boundary
 
 
 #: Types whose repr needs no care.

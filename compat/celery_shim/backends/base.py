@@ -61,13 +61,13 @@ def unpickle_backend(cls: type, args: Any, kwargs: Any) -> Any:
     return cls(*args, app=current_app._get_current_object(), **kwargs)
 
 
-class _nulldict(dict):  # type: ignore[type-arg]
+class _nulldict(dict):
     """A cache that keeps nothing."""
 
     def ignore(self, *a: Any, **kw: Any) -> None:
         pass
 
-    __setitem__ = update = setdefault = ignore  # type: ignore[assignment]
+    __setitem__ = update = setdefault = ignore
 
 
 class Backend(Outcomes, Values):
@@ -333,7 +333,7 @@ class Backend(Outcomes, Values):
             children = getattr(request, "children", None)
         return [result.as_tuple() for result in children or ()]
 
-    def __reduce__(self, args: Any = (), kwargs: Any = None) -> Any:  # type: ignore[override]
+    def __reduce__(self, args: Any = (), kwargs: Any = None) -> Any:
         return unpickle_backend, (self.__class__, args, kwargs or {})
 
 

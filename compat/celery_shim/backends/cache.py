@@ -131,7 +131,7 @@ class CacheBackend(KeyValueStoreBackend):
         self.client.set(self.get_key_for_chord(header_result_args[0]), 0, self.chord_expires or 0)
         super()._apply_chord_incr(header_result_args, body, **kwargs)
 
-    def __reduce__(self, args: Any = (), kwargs: Any = None) -> Any:  # type: ignore[override]
+    def __reduce__(self, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = {
             **(kwargs or {}),
             "backend": self.as_uri(),

@@ -17,8 +17,9 @@ from ..exceptions import BackendStoreError, ChordError, TimeoutError
 from ..result import GroupResult, allow_join_result, result_from_tuple
 from ..runtime import waiting
 from ..utils.log import get_logger
-from .base import Backend, SyncBackendMixin
+from .base import Backend
 from .chords import _create_chord_error_with_cause
+from .syncing import SyncBackendMixin
 
 __all__ = ("BaseKeyValueStoreBackend", "KeyValueStoreBackend")
 
@@ -119,11 +120,11 @@ class BaseKeyValueStoreBackend(Backend):
             if key.startswith(prefix):
                 key = key[len(prefix) :]
                 break
-        return bytes_to_str(key)  # type: ignore[no-any-return]
+        return bytes_to_str(key)
 
     # -- tasks ------------------------------------------------------------------------------------------------------
 
-    def _store_result(  # type: ignore[override]
+    def _store_result(
         self, task_id: str, result: Any, state: Any, traceback: Any = None, request: Any = None, **kwargs: Any
     ) -> Any:
         meta = self._get_result_meta(result=result, state=state, traceback=traceback, request=request)

@@ -17,6 +17,7 @@ from .. import states
 from ..exceptions import TimeoutError
 from ..runtime import waiting
 from ..runtime.isolation import isolate
+from .countdowns import CountdownChords
 from .keyvalue import KeyValueStoreBackend
 
 __all__ = ("LocalBackend",)
@@ -34,6 +35,8 @@ class _Store:
     def __init__(self) -> None:
         self.results: dict[str, Any] = {}
         self.keys: dict[Any, Any] = {}
+        #: Chords that have not ended, by the id of their header.
+        self.countdowns: dict[str, Any] = {}
         self.lock = threading.Lock()
         self.writes = 0
 
@@ -41,12 +44,11 @@ class _Store:
 _stores: dict[str, _Store] = {}
 
 
-class LocalBackend(KeyValueStoreBackend):
+class LocalBackend(CountdownChords, KeyValueStoreBackend):
     """Results in memory."""
 
     supports_autoexpire = True
     supports_native_join = True
-    implements_incr = True
     persistent = False
     #: Version of the configuration that the next two are from.
     _known: Any = None
@@ -82,7 +84,7 @@ class LocalBackend(KeyValueStoreBackend):
             return
         super().mark_as_done(task_id, result, request, store_result, state)
 
-    def _store_result(  # type: ignore[override]
+    def _store_result(
         self, task_id: str, result: Any, state: Any, traceback: Any = None, request: Any = None, **kwargs: Any
     ) -> Any:
         meta = self._get_result_meta(result=result, state=state, traceback=traceback, request=request)
@@ -275,7 +277,7 @@ class LocalBackend(KeyValueStoreBackend):
             count = self._store.keys[key] = self._store.keys.get(key, 0) + 1
         return count
 
-    def __reduce__(self, args: Any = (), kwargs: Any = None) -> Any:  # type: ignore[override]
+    def __reduce__(self, args: Any = (), kwargs: Any = None) -> Any:
         return super().__reduce__(args, {**(kwargs or {}), "url": self.url})
 
 

@@ -39,7 +39,7 @@ _STATE_OF_EVENT = {
 }
 
 
-@memoize(maxsize=1000, keyfun=lambda args, _: args[0])  # type: ignore[untyped-decorator]
+@memoize(maxsize=1000, keyfun=lambda args, _: args[0])
 def _warn_drift(hostname: str, drift: float, received: float, timestamp: float) -> None:
     """Once per worker."""
     logger.warning(DRIFT_WARNING, hostname, drift, datetime.fromtimestamp(timestamp), datetime.fromtimestamp(received))
@@ -48,7 +48,7 @@ def _warn_drift(hostname: str, drift: float, received: float, timestamp: float) 
 def heartbeat_expires(timestamp: Any, freq: Any = 60, expire_window: float = HEARTBEAT_EXPIRE_WINDOW) -> float:
     """When a heartbeat of that time is too old; some JSON libraries give Decimals."""
     timestamp = float(timestamp) if isinstance(timestamp, Decimal) else timestamp
-    return timestamp + float(freq) * (expire_window / 100.0)  # type: ignore[no-any-return]
+    return timestamp + float(freq) * (expire_window / 100.0)
 
 
 class Worker:

@@ -23,7 +23,7 @@ from .members import HEARTBEAT_DRIFT_MAX, HEARTBEAT_EXPIRE_WINDOW, Task, Worker,
 __all__ = ("HEARTBEAT_DRIFT_MAX", "HEARTBEAT_EXPIRE_WINDOW", "State", "Task", "Worker", "heartbeat_expires")
 
 
-class CallableDefaultdict(defaultdict):  # type: ignore[type-arg]
+class CallableDefaultdict(defaultdict):
     """An index that can also be called: ``index[key]`` is a set, ``index(key)`` the same in order of time."""
 
     def __init__(self, fun: Callable[..., Any], *args: Any, **kwargs: Any) -> None:

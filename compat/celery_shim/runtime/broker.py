@@ -18,6 +18,7 @@ from ....options import TaskOptions
 from ....pools import pool_of_this_thread
 from ..events.bus import Bus
 from ..exceptions import SoftTimeLimitExceeded, TimeLimitExceeded
+from .dropped import drop
 from .message import Message
 
 __all__ = ("Broker", "broker_of", "engine")
@@ -52,10 +53,20 @@ if hasattr(os, "register_at_fork"):
 _brokers: dict[str, Broker] = {}
 
 
+def _key_of(app: Any) -> str:
+    url = app.conf.broker_write_url
+    return url if isinstance(url, str) and url else "memory://"
+
+
+def default_worker_runs(app: Any) -> bool:
+    """Whether a worker that started by itself serves this app."""
+    broker = _brokers.get(_key_of(app))
+    return broker is not None and any(worker.autostarted and worker.app is app for worker in broker.workers)
+
+
 def broker_of(app: Any) -> Broker:
     """The broker of an app, made at the first use."""
-    url = app.conf.broker_write_url
-    key = url if isinstance(url, str) and url else "memory://"
+    key = _key_of(app)
     found = _brokers.get(key)
     if found is None:
         with _lock:
@@ -103,6 +114,8 @@ class Broker:
         #: Apps that have sent something: a worker of another one may have to run their tasks.
         self.senders: Any = weakref.WeakSet()
         self.workers: list[Any] = []
+        #: Beats that answer ``ping``.
+        self.beats: list[Any] = []
         self.backlog: dict[str, deque[tuple[Message, int, float | None]]] = {}
         #: Index of the engine's queue, and the queue, by Celery's name.
         self.queues: dict[str, Any] = {}
@@ -149,7 +162,8 @@ class Broker:
                     self.run, (message,), None, queue=queue, lane=lane, keep=False, context=False
                 )
                 return
-            options, arguments = None, (message,)
+            options = None
+            arguments: tuple[Any, ...] = (message,)
         else:
             options, arguments = self._limits(*limits), (message, threading.Lock())
         if delay is not None:
@@ -244,6 +258,9 @@ class Broker:
             if worker in self.workers:
                 self.workers.remove(worker)
                 _running -= 1
+            for message in worker.consumer.give_back():
+                if self.engine is not None:
+                    self._submit(message, message.lane, None)
             if self.workers or self.engine is None:
                 return
             for name, queue in self.named.items():
@@ -268,12 +285,16 @@ class Broker:
         """An app was closed: its default worker stops, and what it sent and nobody took is dropped."""
         for worker in [worker for worker in self.workers if worker.autostarted and worker.app is app]:
             worker.stop()
+        gone: list[Message] = []
         with _lock:
             self.senders.discard(app)
             for waiting in self.backlog.values():
+                gone += [entry[0] for entry in waiting if _is_gone(entry[0])]
                 kept = [entry for entry in waiting if not _is_gone(entry[0])]
                 waiting.clear()
                 waiting.extend(kept)
+        for message in gone:
+            drop(message, "dropped")
 
     def _take_back(self, name: str, queue: Any) -> None:
         for handle in queue.pending():
@@ -294,15 +315,20 @@ class Broker:
 
     def purge(self, names: Any = None) -> int:
         """Throw waiting messages away; gives their number."""
-        count = 0
+        gone: list[Message] = []
         with _lock:
             for name in list(self.backlog):
                 if names is None or name in names:
-                    count += len(self.backlog.pop(name))
-        for name, queue in self.named.items():
+                    gone += [entry[0] for entry in self.backlog.pop(name)]
+        for name, queue in list(self.named.items()):
             if names is None or name in names:
-                count += queue.clear()
-        return count
+                for handle in queue.pending():
+                    message = handle.args[0] if handle.args else None
+                    if handle.withdraw() and message is not None:
+                        gone.append(message)
+        for message in gone:
+            drop(message, "purged")
+        return len(gone)
 
 
 def _is_gone(message: Message) -> bool:

@@ -29,6 +29,7 @@ from ..utils.time import rate
 from ..worker import state as worker_state
 from ..worker.request import Request
 from . import broker as brokers
+from .dropped import concerns_others
 from .message import Message
 from .publisher import requeue
 
@@ -89,6 +90,17 @@ class Consumer:
             self.bus.on_listener.remove(self.listened)
         if "eventer" in self.__dict__:
             self.eventer.offline()
+
+    def give_back(self) -> list[Message]:
+        """Messages that waited here for their rate limit, when the worker has stopped."""
+        waiting: list[Message] = []
+        for limited in self.limited.values():
+            with limited.lock:
+                waiting += limited.waiting
+                limited.waiting.clear()
+        for message in waiting:
+            message.received = message.passed = False
+        return waiting
 
     # -- one message ------------------------------------------------------------------------------------------------
 
@@ -160,7 +172,7 @@ class Consumer:
             self._revoke(message, task, worker, "revoked")
             return True
         if worker_state.revoked_stamps and self._revoked_by_stamp(message):
-            self._revoke(message, task, worker, "revoked by header")
+            self._revoke(message, task, worker, "revoked")
             return True
         return False
 
@@ -198,8 +210,7 @@ class Consumer:
         exc = NotRegistered(message.task)
         logger.error(E_UNKNOWN, exc, exc_info=True)
         context = Context(message.request_dict(self.hostname), name=message.task)
-        if not message.ignore_result:
-            self.app.backend.mark_as_failure(message.id, exc, request=context)
+        self.app.backend.mark_as_failure(message.id, exc, request=context, store_result=not message.ignore_result)
         signals.task_unknown.send(sender=self, message=message, exc=exc, name=message.task, id=message.id)
 
     # -- rate limits ------------------------------------------------------------------------------------------------
@@ -289,8 +300,13 @@ class Consumer:
             self._not_successful(message, task, worker, outcome)
 
     def _not_successful(self, message: Message, task: Any, worker: Any, outcome: Any) -> None:
+        exc = outcome.info.retval
         if outcome.info.state == states.REJECTED:
-            self._rejected(message, task, worker, outcome.info.retval, outcome.retval)
+            self._rejected(message, task, worker, exc, outcome.retval)
+        elif outcome.info.state == states.IGNORED and concerns_others(message.embed):
+            if not getattr(exc, "replaced", False):
+                request = self._request(message, task, worker)._context
+                task.backend.mark_as_dropped(request, exc)
 
     def _rejected(self, message: Message, task: Any, worker: Any, exc: Any, einfo: Any) -> None:
         """Back to the queue, or a failure."""
@@ -300,8 +316,10 @@ class Consumer:
             requeue(self.app, message)
             return
         request = self._request(message, task, worker)._context
-        if not get_actual_ignore_result(task, request):
-            task.backend.mark_as_failure(message.id, exc, getattr(einfo, "traceback", None), request=request)
+        store = not get_actual_ignore_result(task, request)
+        task.backend.mark_as_failure(
+            message.id, exc, getattr(einfo, "traceback", None), request=request, store_result=store
+        )
         signals.task_failure.send(
             sender=task,
             task_id=message.id,
@@ -330,8 +348,8 @@ class Consumer:
             einfo = ExceptionInfo()
         einfo.traceback = None  # the frames are ours, not the task's
         logger.error("Task %s[%s] %s", task.name, message.id, safe_repr(exc))
-        if not get_actual_ignore_result(task, request) or task.store_errors_even_if_ignored:
-            task.backend.mark_as_failure(message.id, exc, None, request=request)
+        store = not get_actual_ignore_result(task, request) or bool(task.store_errors_even_if_ignored)
+        task.backend.mark_as_failure(message.id, exc, None, request=request, store_result=store)
         if not hooks:
             return
         task.on_failure(exc, message.id, message.args, message.kwargs, einfo)

@@ -8,11 +8,14 @@ from typing import Any
 
 from kombu.exceptions import DecodeError
 
+from ..app.context import Context
 from ..utils.log import get_logger
 from ..utils.time import maybe_iso8601, to_utc
 from .broker import broker_of
-from .isolation import isolate_call, round_trip
+from .dropped import drop
+from .isolation import isolate_call
 from .message import Message
+from .shared import as_sent
 
 __all__ = ("publish", "requeue")
 
@@ -56,6 +59,9 @@ def publish(
         headers, body = _from_protocol_1(headers, body)
     if not _accepted(app, serializer):
         logger.critical(REFUSED, serializer, headers["task"], headers["id"])
+        refused = Message(headers["id"], headers["task"], [], {}, "", headers.get("ignore_result"))
+        refused.embed, refused._headers = body[2], headers
+        drop(refused, "refused", app)
         return
     try:
         args, kwargs = isolate_call(body[0], body[1], serializer)
@@ -63,11 +69,16 @@ def publish(
         # a worker would drop it and leave the caller waiting
         logger.exception("The arguments of %s[%s] cannot be decoded", headers["task"], headers["id"])
         # as text: what could not be decoded once cannot be decoded in the stored result either
-        app.backend.mark_as_failure(headers["id"], DecodeError(str(exc)))
+        app.backend.mark_as_failure(
+            headers["id"],
+            DecodeError(str(exc)),
+            request=Context({**headers, **body[2], "args": [], "kwargs": {}}),
+            store_result=not headers.get("ignore_result"),
+        )
         return
     embed = body[2]
     if any(value is not None for value in embed.values()):
-        embed = round_trip(embed, serializer if serializer != "pickle" else "pickle")
+        embed = as_sent(embed, serializer)
     name = getattr(queue, "name", queue) or routing_key
     limits = headers.get("timelimit")
     message = Message(headers["id"], headers["task"], args, kwargs, name, headers.get("ignore_result"))
@@ -92,7 +103,7 @@ def _plain(headers: dict[str, Any]) -> dict[str, Any]:
     """Headers as they arrive: what a receiver of ``before_task_publish`` put in must be data too."""
     from .isolation import isolate
 
-    return isolate(headers)  # type: ignore[no-any-return]
+    return isolate(headers)
 
 
 def _from_protocol_1(headers: dict[str, Any], body: dict[str, Any]) -> tuple[dict[str, Any], Any]:

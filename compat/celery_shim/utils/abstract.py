@@ -82,4 +82,4 @@ _PROPERTIES = (
 _METHODS = ("clone", "freeze", "set", "link", "link_error", "__or__", "__invert__")
 for _name in _PROPERTIES + _METHODS:
     setattr(CallableSignature, _name, _abstract(_name, _name in _PROPERTIES))
-CallableSignature.__abstractmethods__ |= frozenset(_PROPERTIES + _METHODS)  # type: ignore[attr-defined]
+CallableSignature.__abstractmethods__ |= frozenset(_PROPERTIES + _METHODS)

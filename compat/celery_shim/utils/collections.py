@@ -48,7 +48,7 @@ def lpmerge(L: dict[Any, Any], R: Mapping[Any, Any]) -> dict[Any, Any]:
     return L
 
 
-class OrderedDict(_OrderedDict):  # type: ignore[type-arg]
+class OrderedDict(_OrderedDict):
     """Knows its oldest key."""
 
     def _LRUkey(self) -> Any:
@@ -65,10 +65,10 @@ class AttributeDictMixin:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {k!r}") from None
 
     def __setattr__(self, key: str, value: Any) -> None:
-        self[key] = value  # type: ignore[index]
+        self[key] = value
 
 
-class AttributeDict(dict, AttributeDictMixin):  # type: ignore[type-arg]
+class AttributeDict(dict, AttributeDictMixin):
     """A dict whose items are attributes."""
 
 
@@ -125,7 +125,7 @@ class DictAttribute:
 MutableMapping.register(DictAttribute)
 
 
-class ChainMap(MutableMapping):  # type: ignore[type-arg]
+class ChainMap(MutableMapping):
     """Reads from several mappings in order, writes to the first."""
 
     key_t: Callable[[Any], Any] | None = None
@@ -521,11 +521,11 @@ class Messagebuffer(Evictable):
         return self.data[index]
 
     @property
-    def _evictcount(self) -> int:  # type: ignore[override]
+    def _evictcount(self) -> int:
         return len(self)
 
 
-Sequence.register(Messagebuffer)  # type: ignore[type-abstract]
+Sequence.register(Messagebuffer)
 
 
 class BufferMap(OrderedDict, Evictable):
@@ -605,5 +605,5 @@ class BufferMap(OrderedDict, Evictable):
         return f"<{type(self).__name__}: {self.total}/{self.maxsize}>"
 
     @property
-    def _evictcount(self) -> int:  # type: ignore[override]
+    def _evictcount(self) -> int:
         return self.total

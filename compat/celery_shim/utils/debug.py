@@ -133,4 +133,4 @@ def cry(out: Any = None, sepchr: str = "=", seplen: int = 49) -> str:
         print(f"{line}\nLOCAL VARIABLES\n{line}", file=out)
         pprint(frame.f_locals, stream=out)
         print("\n", file=out)
-    return out.getvalue()  # type: ignore[no-any-return]
+    return out.getvalue()

@@ -12,7 +12,7 @@ from collections import UserList
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kombu.utils.functional import LRUCache, dictfilter, is_list, lazy, maybe_evaluate, maybe_list, memoize
 
@@ -53,15 +53,20 @@ class DummyContext:
         pass
 
 
-class mlazy(lazy):  # type: ignore[misc]
+class mlazy(lazy):
     """A lazy value that is computed once."""
 
     evaluated = False
     _value: Any = None
 
+    if TYPE_CHECKING:
+
+        def __init__(self, fun: Callable[..., Any], *args: Any, **kwargs: Any) -> None: ...
+
     def evaluate(self) -> Any:
         if not self.evaluated:
-            self._value = super().evaluate()
+            compute: Any = super().evaluate
+            self._value = compute()
             self.evaluated = True
         return self._value
 
@@ -153,7 +158,7 @@ def regen(it: Any) -> Any:
     return it if isinstance(it, (list, tuple)) else _regen(it)
 
 
-class _regen(UserList, list):  # type: ignore[type-arg, misc]
+class _regen(UserList, list):  # type: ignore[misc]
     """Reads its iterator on demand, and one item ahead, so that the end is known when the last item is given."""
 
     def __init__(self, it: Iterable[Any]) -> None:
@@ -171,7 +176,7 @@ class _regen(UserList, list):  # type: ignore[type-arg, misc]
         self.__iterator = None
 
     def __length_hint__(self) -> int:
-        return self.__it.__length_hint__()  # type: ignore[attr-defined, no-any-return]
+        return self.__it.__length_hint__()  # type: ignore[attr-defined]
 
     def __pull(self) -> bool:
         """Read one more item; False when there is none."""
@@ -224,7 +229,7 @@ class _regen(UserList, list):  # type: ignore[type-arg, misc]
         return bool(self.__seen) or any(True for _ in self)
 
     @property
-    def data(self) -> list[Any]:
+    def data(self) -> list[Any]:  # type: ignore[override]  # UserList has an attribute; ours is read first
         while self.__pull():
             pass
         return self.__seen

@@ -145,7 +145,8 @@ class DependencyGraph:
         write(draw.tail())
 
     def format(self, obj: Any) -> Any:
-        return self.formatter(obj) if self.formatter else obj
+        formatter: Any = self.formatter  # whatever the caller gave
+        return formatter(obj) if formatter else obj
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self.adjacent)

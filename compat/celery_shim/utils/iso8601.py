@@ -27,5 +27,6 @@ def parse_iso8601(datestring: str) -> datetime:
         offset = timedelta(hours=int(match["hours"] or 0), minutes=int(match["minutes"] or 0))
         zone = timezone(-offset if match["sign"] == "-" else offset)
     names = ("hour", "minute", "second", "fraction")
-    time = (int(match[name] or 0) for name in names)
-    return datetime(int(match["year"]), int(match["month"]), int(match["day"]), *time, tzinfo=zone)
+    hour, minute, second, fraction = (int(match[name] or 0) for name in names)
+    date = int(match["year"]), int(match["month"]), int(match["day"])
+    return datetime(*date, hour, minute, second, fraction, zone)

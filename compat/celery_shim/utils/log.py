@@ -132,18 +132,18 @@ class ColorFormatter(logging.Formatter):
         self.use_color = use_color
 
     def formatException(self, ei: Any) -> str:
-        return super().formatException(ei if not ei or isinstance(ei, tuple) else sys.exc_info())  # type: ignore
+        return super().formatException(ei if not ei or isinstance(ei, tuple) else sys.exc_info())
 
     def format(self, record: Any) -> str:
         text = super().format(record)
         color = self.colors.get(record.levelname)
         if not (color and self.use_color):
-            return safe_str(text)  # type: ignore[no-any-return]
+            return safe_str(text)
         einfo = sys.exc_info() if record.exc_info == 1 else record.exc_info
         try:
             return str(color(safe_str(text))) if isinstance(text, str) else safe_str(color(text))
         except UnicodeDecodeError:
-            return safe_str(text)  # type: ignore[no-any-return]
+            return safe_str(text)
         except Exception as exc:
             before = record.msg
             record.exc_info, record.msg = 1, f"<Unrepresentable {type(text)!r}: {exc!r}>"

@@ -40,7 +40,7 @@ class FallbackContext:
         self.provided, self.fallback, self.fb_args, self.fb_kwargs = provided, fallback, fb_args, fb_kwargs
         self._context: Any = None
 
-    __class_getitem__ = classmethod(GenericAlias)
+    __class_getitem__: Any = classmethod(GenericAlias)
 
     def __enter__(self) -> Any:
         if self.provided is not None:

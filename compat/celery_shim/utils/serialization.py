@@ -98,7 +98,7 @@ class UnpickleableExceptionWrapper(Exception):
         return create_exception_cls(self.exc_cls_name, self.exc_module)(*self.exc_args)  # type: ignore
 
     def __str__(self) -> str:
-        return self.text  # type: ignore[no-any-return]
+        return self.text
 
     @classmethod
     def from_exception(cls, exc: BaseException) -> UnpickleableExceptionWrapper:
@@ -133,7 +133,7 @@ def get_pickled_exception(exc: Any) -> Any:
 
 
 def b64encode(s: Any) -> str:
-    return bytes_to_str(base64encode(str_to_bytes(s)))  # type: ignore[no-any-return]
+    return bytes_to_str(base64encode(str_to_bytes(s)))
 
 
 def b64decode(s: Any) -> bytes:

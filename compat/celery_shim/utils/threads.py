@@ -156,7 +156,7 @@ class _LocalStack:
     def __init__(self) -> None:
         self._local = Local()
 
-    __class_getitem__ = classmethod(GenericAlias)
+    __class_getitem__: Any = classmethod(GenericAlias)
 
     def __release_local__(self) -> None:
         self._local.__release_local__()
@@ -218,7 +218,7 @@ class _FastLocalStack(threading.local):
         self.pop = self.stack.pop
         super().__init__()
 
-    __class_getitem__ = classmethod(GenericAlias)
+    __class_getitem__: Any = classmethod(GenericAlias)
 
     @property
     def top(self) -> Any:

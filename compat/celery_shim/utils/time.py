@@ -154,11 +154,10 @@ def maybe_timedelta(delta: Any) -> timedelta:
 def delta_resolution(dt: datetime, delta: timedelta) -> datetime:
     """``dt`` cut to the largest unit (day, hour, minute) that ``delta`` fills."""
     seconds = max(delta.total_seconds(), 0)
-    fields = (dt.year, dt.month, dt.day, dt.hour, dt.minute, dt.second)
-    for kept, size in ((3, 86400), (4, 3600), (5, 60)):
-        if seconds >= size:
-            return datetime(*fields[:kept], tzinfo=dt.tzinfo, fold=dt.fold)  # type: ignore[misc]
-    return dt
+    if seconds < 60:
+        return dt
+    hour, minute = dt.hour if seconds < 86400 else 0, dt.minute if seconds < 3600 else 0
+    return datetime(dt.year, dt.month, dt.day, hour, minute, tzinfo=dt.tzinfo, fold=dt.fold)
 
 
 def _relative_ends(dt: datetime, delta: timedelta) -> list[datetime]:
@@ -209,7 +208,7 @@ def rate(r: Any) -> float:
         count, _, unit = r.partition("/")
         first, second = RATE_UNITS[unit or "s"]
         return float(count) / first / second or 0
-    return r  # type: ignore[no-any-return]
+    return r
 
 
 def weekday(name: str) -> int:
@@ -369,7 +368,7 @@ class ffwd:
 
 def utcoffset(time: ModuleType = _time, localtime: Callable[..., _time.struct_time] = _time.localtime) -> float:
     """Hours that the machine's clock is behind UTC."""
-    return (time.altzone if localtime().tm_isdst else time.timezone) / 3600  # type: ignore[no-any-return]
+    return (time.altzone if localtime().tm_isdst else time.timezone) / 3600
 
 
 def adjust_timestamp(ts: float, offset: float, here: Callable[..., float] = utcoffset) -> float:

@@ -21,7 +21,7 @@ class Timer(threading.Thread):
     """Starts with the first entry; ``stop`` ends it."""
 
     Entry = Entry
-    Schedule = Schedule
+    Schedule: Any = Schedule
     running = False
     on_tick: Callable[[float], None] | None = None
     _timer_count = count(1)

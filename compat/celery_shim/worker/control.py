@@ -50,7 +50,7 @@ class ControlState:
         self.tset = set
 
 
-class Panel(UserDict):  # type: ignore[type-arg]
+class Panel(UserDict):
     """The commands by name."""
 
     data: dict[str, Any] = {}
@@ -140,13 +140,19 @@ def dispatch(
         replies.append(answer)
         if limit and len(replies) >= limit:
             break
+    for beat in list(broker.beats):
+        if (chosen and beat.hostname not in chosen) or (pattern and not _matches(beat.hostname, pattern, matcher)):
+            continue
+        said = beat.answer(command, arguments)
+        if said is not None:
+            replies.append({beat.hostname: said})
     return replies if reply else None
 
 
 def _matches(name: str, pattern: str, matcher: Any) -> bool:
     from kombu.matcher import match
 
-    return bool(match(name, pattern, matcher or "glob"))
+    return bool(match(name.encode(), pattern.encode(), matcher or "glob"))
 
 
 def _answer(worker: Any, command: str, arguments: dict[str, Any]) -> Any:
@@ -344,7 +350,7 @@ def _remember_stamps(headers: Any) -> dict[str, Any]:
     known = worker_state.revoked_stamps
     for name, stamps in headers.items():
         known[name] = [*(maybe_list(known.get(name)) or ()), *(maybe_list(stamps) or ())]
-    return headers  # type: ignore[no-any-return]
+    return headers
 
 
 @control_command(variadic="headers", signature="[key1=value1 [key2=value2 [... [keyN=valueN]]]]")

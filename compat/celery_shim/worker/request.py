@@ -42,7 +42,7 @@ class Request:
 
     @cached_property
     def request_dict(self) -> dict[str, Any]:
-        return self.message.request_dict(self.hostname)  # type: ignore[no-any-return]
+        return self.message.request_dict(self.hostname)
 
     @property
     def task(self) -> Any:
@@ -52,7 +52,7 @@ class Request:
 
     @property
     def id(self) -> str:
-        return self.message.id  # type: ignore[no-any-return]
+        return self.message.id
 
     task_id = id
 
@@ -64,7 +64,7 @@ class Request:
 
     @property
     def type(self) -> str:
-        return self.message.task  # type: ignore[no-any-return]
+        return self.message.task
 
     @property
     def args(self) -> Any:
@@ -84,7 +84,7 @@ class Request:
 
     @property
     def delivery_info(self) -> dict[str, Any]:
-        return self.message.delivery_info  # type: ignore[no-any-return]
+        return self.message.delivery_info
 
     @property
     def eta(self) -> Any:

@@ -5,6 +5,6 @@ from __future__ import annotations
 from ...app import shared_task
 
 
-@shared_task(name="celery.ping")  # type: ignore[untyped-decorator]
+@shared_task(name="celery.ping")
 def ping() -> str:
     return "pong"
