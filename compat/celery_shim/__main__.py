@@ -16,7 +16,7 @@ def main() -> int:
         return 2
     from .bin.celery import main as run
 
-    return run()
+    return run() or 0
 
 
 if __name__ == "__main__":

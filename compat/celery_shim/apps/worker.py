@@ -103,7 +103,7 @@ class Worker(WorkController):
         self.colorize = None if no_color is None else not no_color
         self.redirect_stdouts = conf.worker_redirect_stdouts if redirect_stdouts is None else redirect_stdouts
         self.redirect_stdouts_level = redirect_stdouts_level or conf.worker_redirect_stdouts_level
-        self._cold = False
+        self._interrupted = False
         self._pipe: tuple[int, int] | None = None
 
     def on_consumer_ready(self, consumer: Any) -> None:
@@ -264,11 +264,10 @@ class Worker(WorkController):
         self._shut_down("SIGTERM", "Warm", EX_OK)
 
     def _on_int(self, *_: Any) -> None:
-        if state.should_stop is None:
+        first, self._interrupted = not self._interrupted, True
+        if first:
             safe_say("worker: Ctrl+C again interrupts the tasks that still run", sys.__stdout__)
-            self._shut_down("SIGINT", "Warm", EX_FAILURE)
-        else:
-            self._shut_down("SIGINT", "Cold", EX_FAILURE)
+        self._shut_down("SIGINT", "Warm" if first else "Cold", EX_FAILURE)
 
     def _on_quit(self, *_: Any) -> None:
         self._shut_down("SIGQUIT", "Cold", EX_FAILURE)

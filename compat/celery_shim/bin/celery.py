@@ -182,10 +182,11 @@ def _add_plugins() -> None:
 _add_plugins()
 
 
-def main(argv: list[str] | None = None, app: Any = None) -> int:
+def main(argv: list[str] | None = None, app: Any = None) -> int | None:
     """Run the command line; without arguments that of the program, which then ends.
 
-    With an app (``app.start``) it returns the exit code instead; ``argv`` is then what follows the program's name.
+    With an app (``app.start``) it returns the exit code instead, None for success; ``argv`` is then what follows the
+    program's name.
     """
     if app is None:
         return int(celery.main(args=argv, prog_name="celery", auto_envvar_prefix="CELERY") or 0)
@@ -196,4 +197,4 @@ def main(argv: list[str] | None = None, app: Any = None) -> int:
         outcome = celery.main(args=arguments, prog_name="celery", standalone_mode=False)
     finally:
         root.default = None
-    return outcome if isinstance(outcome, int) else 0
+    return outcome if isinstance(outcome, int) and outcome else None
