@@ -36,13 +36,14 @@ if TYPE_CHECKING:
         TimeLimitExceeded,
         TimeLimitInterrupt,
     )
-    from .events import Subscription, TaskEvent
     from .executor import TaskExecutor, TaskFuture
     from .extra import Progress
     from .handle import TaskResult
     from .model import EngineStats, MemoryStats, TaskPriority, TaskStatus, WorkerStats
     from .options import TaskOptions
     from .schedules import Schedule
+    from .signals import install_signal_handlers
+    from .subscriptions import Subscription, TaskEvent
     from .tasks import BackgroundTasks
     from .timetables import cron, every
     from .webapps import enable_background_tasks
@@ -89,6 +90,7 @@ __all__ = [
     "default_engine",
     "enable_background_tasks",
     "every",
+    "install_signal_handlers",
 ]
 
 logging.getLogger("brokerless").addHandler(logging.NullHandler())
@@ -114,13 +116,14 @@ _NAMES = {
         "TimeLimitExceeded",
         "TimeLimitInterrupt",
     ),
-    "events": ("Subscription", "TaskEvent"),
     "executor": ("TaskExecutor", "TaskFuture"),
     "extra": ("Progress",),
     "handle": ("TaskResult",),
     "model": ("EngineStats", "MemoryStats", "TaskPriority", "TaskStatus", "WorkerStats"),
     "options": ("TaskOptions",),
+    "signals": ("install_signal_handlers",),
     "schedules": ("Schedule",),
+    "subscriptions": ("Subscription", "TaskEvent"),
     "tasks": ("BackgroundTasks",),
     "timetables": ("cron", "every"),
     "webapps": ("enable_background_tasks",),

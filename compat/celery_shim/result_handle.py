@@ -56,8 +56,11 @@ class AsyncResult(ResultBase[R]):
     app: Any = None
     TimeoutError = TimeoutError
     backend: Any = None
-    _cache: Any = None
     _ignored: Any = False
+    #: What the store says of a task that has ended, or a function that gives it when somebody looks.
+    _ended: Any = None
+    #: Looked at instead of ``on_ready``, so that handles without a promise stay small.
+    _promised: Any = None
 
     def __init__(
         self, id: Any, backend: Any = None, task_name: str | None = None, app: Any = None, parent: Any = None
@@ -70,10 +73,27 @@ class AsyncResult(ResultBase[R]):
         self.parent = parent
         self._ignored = False
 
-    @cached_property
+    @property
+    def _cache(self) -> Any:
+        ended = self._ended
+        if callable(ended):
+            ended = self._ended = ended()
+        return ended
+
+    @_cache.setter
+    def _cache(self, meta: Any) -> None:
+        self._ended = meta
+
+    @property
     def on_ready(self) -> Any:
         """A promise, made when somebody wants to be called back."""
-        return _promise(self._on_fulfilled, weak=True)
+        if self._promised is None:
+            self._promised = _promise(self._on_fulfilled, weak=True)
+        return self._promised
+
+    @on_ready.setter
+    def on_ready(self, promise: Any) -> None:
+        self._promised = promise
 
     @property
     def ignored(self) -> Any:
@@ -158,7 +178,7 @@ class AsyncResult(ResultBase[R]):
         if follows:
             self._maybe_reraise_parent_error()
             between = _also(self._maybe_reraise_parent_error, on_interval)
-        if self._cache:
+        if self._ended is not None and self._cache:
             if propagate:
                 self.maybe_throw(callback=callback)
             return cast("R", self.result)
@@ -307,7 +327,7 @@ class AsyncResult(ResultBase[R]):
     def _maybe_set_cache(self, meta: Any) -> Any:
         if meta and meta["status"] in states.READY_STATES:
             cached = self._set_cache(self.backend.meta_from_decoded(meta))
-            if "on_ready" in self.__dict__:
+            if self._promised is not None:
                 self.on_ready(self)
             return cached
         return meta

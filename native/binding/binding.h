@@ -212,4 +212,9 @@ PyObject *bl_engine_workers(PyObject *self, PyObject *unused);
 PyObject *bl_engine_worker_info(PyObject *self, PyObject *arg);
 PyObject *bl_memory_stats(PyObject *module, PyObject *unused);
 
+/* values.c */
+PyObject *bl_copy_plain(PyObject *module, PyObject *value);
+PyObject *bl_copy_arguments(PyObject *module, PyObject *const *args, Py_ssize_t count);
+int bl_values_init(PyObject *module);
+
 #endif

@@ -10,9 +10,11 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import datetime
+from functools import partial
 from itertools import islice
 from typing import Any
 
+from ....core import copy_plain
 from .. import states
 from ..exceptions import TimeoutError
 from ..runtime import waiting
@@ -25,6 +27,7 @@ __all__ = ("LocalBackend",)
 #: Results that are kept when the setting ``result_max`` says nothing.
 RESULT_MAX = 200_000
 _SUCCESS = states.SUCCESS
+_waiters, _listeners = waiting.waiters, waiting.listeners
 #: Results between two looks at the oldest ones.
 _EVERY = 256
 
@@ -60,6 +63,7 @@ class LocalBackend(CountdownChords, KeyValueStoreBackend):
         self.thread_safe = True
         self._store = _stores.setdefault(url or "memory://", _Store())
         self._results = self._store.results
+        self._json = self.serializer == "json"
         self._max = app.conf.get("result_max") or RESULT_MAX
         self._extended = bool(app.conf.find_value_for_key("extended", "result"))
 
@@ -79,8 +83,12 @@ class LocalBackend(CountdownChords, KeyValueStoreBackend):
             and not (request.ignore_result or request.chord or request.group or request.parent_id)
             and not request._children
         ):
-            self._put(task_id, (isolate(self.prepare_value(result), self.serializer), time.time()))
-            waiting.notify(task_id)
+            value = copy_plain(result) if self._json else NotImplemented
+            if value is NotImplemented:
+                value = isolate(self.prepare_value(result), self.serializer)
+            self._put(task_id, (value, time.time()))
+            if task_id in _waiters or _listeners:
+                waiting.notify(task_id)
             return
         super().mark_as_done(task_id, result, request, store_result, state)
 
@@ -95,8 +103,8 @@ class LocalBackend(CountdownChords, KeyValueStoreBackend):
     def _put(self, task_id: str, record: Any) -> None:
         """A success is a pair of value and time, everything else a dict. A success is never replaced."""
         results = self._results
-        before = results.get(task_id)
-        if before is not None:
+        if task_id in results:
+            before = results[task_id]
             if type(before) is tuple or before["status"] == _SUCCESS:
                 return
             # to the end of the order: it is as new as its last change
@@ -104,7 +112,7 @@ class LocalBackend(CountdownChords, KeyValueStoreBackend):
         results[task_id] = record
         store = self._store
         store.writes += 1
-        if len(results) > self._max or store.writes % _EVERY == 0:
+        if store.writes % _EVERY == 0 or len(results) > self._max:
             self._trim()
 
     def _trim(self) -> None:
@@ -215,25 +223,19 @@ class LocalBackend(CountdownChords, KeyValueStoreBackend):
     ) -> Any:
         if on_message is None and on_interval is None and callback is None and not self._eager():
             record = self._results.get(result.id)
-            if record is None and "on_ready" not in result.__dict__:
+            promised = getattr(result, "_promised", None) is not None
+            if record is None and not promised:
                 with waiting.Waiter((result.id,)) as waiter:
                     if result.id not in self._results:
                         waiter.wait(timeout)
                 record = self._results.get(result.id)
                 if record is None or type(record) is not tuple:
                     return super().wait_for_pending(result, timeout, interval, no_ack, propagate=propagate)
-            if type(record) is tuple and "on_ready" not in result.__dict__:
+            if type(record) is tuple and not promised:
                 value, done = record
                 if not self.expires or done >= time.time() - self.expires:
                     value = _fresh(value, self.serializer)
-                    result._cache = {
-                        "status": _SUCCESS,
-                        "result": value,
-                        "traceback": None,
-                        "children": [],
-                        "date_done": datetime.fromtimestamp(done, self._zone),
-                        "task_id": result.id,
-                    }
+                    result._ended = partial(_success, result.id, value, done, self._zone)
                     return value
         return super().wait_for_pending(result, timeout, interval, no_ack, on_message, on_interval, callback, propagate)
 
@@ -279,6 +281,18 @@ class LocalBackend(CountdownChords, KeyValueStoreBackend):
 
     def __reduce__(self, args: Any = (), kwargs: Any = None) -> Any:
         return super().__reduce__(args, {**(kwargs or {}), "url": self.url})
+
+
+def _success(task_id: str, value: Any, done: float, zone: Any) -> dict[str, Any]:
+    """What a handle knows of a success."""
+    return {
+        "status": _SUCCESS,
+        "result": value,
+        "traceback": None,
+        "children": [],
+        "date_done": datetime.fromtimestamp(done, zone),
+        "task_id": task_id,
+    }
 
 
 def _epoch(text: Any) -> float | None:

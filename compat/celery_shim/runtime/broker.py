@@ -99,6 +99,13 @@ def _worker_for(message: Message) -> Any:
     return workers[0]
 
 
+def _describe(message: Message, *_: Any) -> str:
+    return f"{message.task}[{message.id}]"
+
+
+setattr(run_message, "describe_task", _describe)  # noqa: B010  # for the list of what an exit drops
+
+
 def autostart_wanted(app: Any) -> bool:
     said = app.conf.get("autostart")
     if said is None:

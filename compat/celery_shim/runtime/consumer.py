@@ -20,7 +20,7 @@ from ....errors import CancelInterrupt, TimeLimitInterrupt
 from ....limits import boundary
 from .. import _state, signals, states
 from ..app import trace
-from ..app.context import Context, get_actual_ignore_result
+from ..app.context import Context, PlainContext, get_actual_ignore_result
 from ..app.task import Task
 from ..app.tracelog import LOG_RECEIVED
 from ..exceptions import NotRegistered, Reject, TaskRevokedError, TimeLimitExceeded, WorkerLostError
@@ -112,17 +112,19 @@ class Consumer:
             self.broker.scheduled.pop(message.id, None)
         if not worker.prepared:
             worker.prepare()
-        task = self._task(message.task)
+        app = self.app
+        task = (app.finalized and app._tasks.get(message.task)) or self._task(message.task)
         if task is None:
             self._unknown(message)
             return
         if not message.received:
             self._received(message, task, worker)
-        if self._refused(message, task, worker):
+        may_be_refused = message.expires is not None or worker_state.revoked or worker_state.revoked_stamps
+        if may_be_refused and self._refused(message, task, worker):
             return
-        limited = task.rate_limit and not self.disable_rate_limits and not message.passed
-        if limited and not self._within_rate(message, task):
-            return
+        if task.rate_limit and not self.disable_rate_limits and not message.passed:
+            if not self._within_rate(message, task):
+                return
         self._execute(message, task, worker, decision)
 
     def _task(self, name: str) -> Any:
@@ -259,8 +261,9 @@ class Consumer:
 
     def _execute(self, message: Message, task: Any, worker: Any, decision: Any = None) -> None:
         build = trace.build_tracer
-        tracer = task.__dict__.get("__trace__")
-        if tracer is None or task.__dict__.get("_traced_by") is not build:
+        own = task.__dict__
+        tracer = own.get("__trace__")
+        if tracer is None or own.get("_traced_by") is not build:
             tracer = task.__trace__ = build(task.name, task, app=task._app or self.app, hostname=worker.hostname)
             task._traced_by = build
         id = message.id
@@ -274,7 +277,10 @@ class Consumer:
         try:
             if self.bus.mailboxes:
                 self.eventer.tell(task, "task-started", id)
-            outcome = tracer(id, message.args, message.kwargs, message.request_dict(worker.hostname))
+            if message._headers is None and message.properties is None and build is trace.OWN_BUILD:
+                outcome = tracer(id, message.args, message.kwargs, PlainContext(message, worker.hostname))
+            else:
+                outcome = tracer(id, message.args, message.kwargs, message.request_dict(worker.hostname))
         except Reject as exc:
             self._rejected(message, task, worker, exc, ExceptionInfo())
         except Exception as exc:

@@ -172,3 +172,15 @@ class Message:
 
     def __repr__(self) -> str:
         return f"<Message {self.task}[{self.id}] for {self.queue}>"
+
+
+class PlannedMessage(Message):
+    """Calls of one task without options: what does not differ between them is on a class of their own."""
+
+    @classmethod
+    def of(cls, **same: Any) -> type[PlannedMessage]:
+        """The class of one task's calls."""
+        return type(cls.__name__, (cls,), {**same, "__module__": cls.__module__})
+
+    def __init__(self, id: str, args: Any, kwargs: Any) -> None:
+        self.id, self.args, self.kwargs = id, args, kwargs

@@ -19,8 +19,8 @@ PATIENCE = 0.02
 __all__ = ("Waiter", "listen", "notify")
 
 _lock = threading.Lock()
-_waiters: dict[Any, list[Any]] = {}
-_listeners: dict[Any, list[Any]] = {}
+waiters: dict[Any, list[Any]] = {}
+listeners: dict[Any, list[Any]] = {}
 
 
 class Waiter:
@@ -34,17 +34,17 @@ class Waiter:
     def __enter__(self) -> Waiter:
         with _lock:
             for id in self.ids:
-                _waiters.setdefault(id, []).append(self)
+                waiters.setdefault(id, []).append(self)
         return self
 
     def __exit__(self, *exc_info: Any) -> None:
         with _lock:
             for id in self.ids:
-                others = _waiters.get(id)
+                others = waiters.get(id)
                 if others is not None:
                     others.remove(self)
                     if not others:
-                        del _waiters[id]
+                        del waiters[id]
 
     def wake(self) -> None:
         try:
@@ -72,13 +72,13 @@ class Waiter:
 
 def notify(id: Any) -> None:
     """Something was written about this id."""
-    if id in _waiters:
+    if id in waiters:
         with _lock:
-            for waiter in _waiters.get(id, ()):
+            for waiter in waiters.get(id, ()):
                 waiter.wake()
-    if id in _listeners:
+    if id in listeners:
         with _lock:
-            callbacks = _listeners.get(id, ())[:]
+            callbacks = listeners.get(id, ())[:]
         for callback in callbacks:
             callback(id)
 
@@ -86,15 +86,15 @@ def notify(id: Any) -> None:
 def listen(id: Any, callback: Any) -> Any:
     """Call ``callback(id)`` at every change; gives a function that ends it."""
     with _lock:
-        _listeners.setdefault(id, []).append(callback)
+        listeners.setdefault(id, []).append(callback)
 
     def stop() -> None:
         with _lock:
-            callbacks = _listeners.get(id)
+            callbacks = listeners.get(id)
             if callbacks and callback in callbacks:
                 callbacks.remove(callback)
                 if not callbacks:
-                    del _listeners[id]
+                    del listeners[id]
 
     return stop
 
