@@ -72,7 +72,7 @@ TASKS = """
 
 def safe_say(msg: str, f: Any = None) -> None:
     """Write a line from within a signal handler, without Python's buffers."""
-    file = sys.__stderr__ if f is None else f
+    file: Any = sys.__stderr__ if f is None else f
     try:
         os.write(file.fileno(), f"\n{msg}\n".encode())
     except (OSError, ValueError, AttributeError):
@@ -175,7 +175,7 @@ class Worker(WorkController):
             platforms.create_pidlock(self.pidfile)
         self._pipe = os.pipe()
         os.set_blocking(self._pipe[1], False)
-        kept = self._install_handlers()
+        kept, wakeup = self._install_handlers()
         try:
             self.begin()
             while not self._asked_to_stop():
@@ -188,6 +188,8 @@ class Worker(WorkController):
             self.stop()
             for number, handler in kept.items():
                 signal.signal(number, handler)
+            if wakeup is not None:
+                signal.set_wakeup_fd(wakeup)
             reading, writing = self._pipe
             self._pipe = None
             os.close(reading)
@@ -237,16 +239,22 @@ class Worker(WorkController):
 
     # -- signals ----------------------------------------------------------------------------------------------------
 
-    def _install_handlers(self) -> dict[int, Any]:
-        """Handlers of the stop signals, where this is the main thread; gives those that were there."""
+    def _install_handlers(self) -> tuple[dict[int, Any], int | None]:
+        """Handlers of the stop signals, where this is the main thread; gives what was there.
+
+        The kernel may hand a signal to any thread, which does not end the main thread's ``select``: hence the pipe.
+        """
+        assert self._pipe is not None
         if threading.current_thread() is not threading.main_thread():
-            return {}
+            return {}, None
+        wakeup = signal.set_wakeup_fd(self._pipe[1], warn_on_full_buffer=False)
         wanted = {"SIGTERM": self._on_term, "SIGINT": self._on_int, "SIGQUIT": self._on_quit, "SIGUSR1": self._on_cry}
-        return {
+        kept = {
             getattr(signal, name): signal.signal(getattr(signal, name), handler)
             for name, handler in wanted.items()
             if hasattr(signal, name)
         }
+        return kept, wakeup
 
     def _shut_down(self, sig: str, how: str, exitcode: int) -> None:
         with in_sighandler():

@@ -13,6 +13,6 @@ from .reach import needs_a_broker
 @click.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 @click.pass_context
 @handle_preload_options
-def amqp(ctx: Any) -> None:
+def amqp(ctx: Any, /) -> None:
     """Console of an AMQP broker. Needs a broker, so it ends with an error here."""
     needs_a_broker("amqp")

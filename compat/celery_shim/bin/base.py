@@ -276,7 +276,7 @@ class ISO8601DateTimeOrFloat(ISO8601DateTime):
             return super().convert(value, param, ctx)
 
 
-class LogLevel(click.Choice):  # type: ignore[type-arg]
+class LogLevel(click.Choice):
     """A level of logging, as its number."""
 
     def __init__(self) -> None:

@@ -31,6 +31,7 @@ _GROUP = "Beat Options"
 @handle_preload_options
 def beat(
     ctx: Any,
+    /,
     detach: bool = False,
     logfile: str | None = None,
     pidfile: str | None = None,

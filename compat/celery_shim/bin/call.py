@@ -25,7 +25,7 @@ _CALLING, _ROUTING = "Calling Options", "Routing Options"
 @option("--routing-key", group=_ROUTING, help="Routing key.")
 @click.pass_context
 @handle_preload_options
-def call(ctx: Any, name: str, **options: Any) -> None:
+def call(ctx: Any, /, name: str, **options: Any) -> None:
     """Call a task by name. It runs in this process."""
     from ..runtime.broker import autostart_wanted, broker_of
     from ..runtime.errand import wait_until_done

@@ -94,7 +94,7 @@ def _load(ctx: Any, name: str) -> Any:
 @option("--skip-checks", envvar="SKIP_CHECKS", is_flag=True, group=_GLOBAL, help="Do not run Django's checks at start.")
 @click.pass_context
 def celery(
-    ctx: Any, app: Any, workdir: Any, no_color: bool, quiet: bool, version: bool, skip_checks: bool, **settings: Any
+    ctx: Any, /, app: Any, workdir: Any, no_color: bool, quiet: bool, version: bool, skip_checks: bool, **settings: Any
 ) -> None:
     """Celery's commands, for tasks that run inside the process that sends them."""
     if version:
@@ -114,8 +114,8 @@ def celery(
 
 
 def _add_user_options(app: Any) -> None:
-    for name, command in (("worker", worker), ("beat", beat), ("events", events)):
-        _extend(command, app.user_options.get(name, ()))
+    for name in ("worker", "beat", "events"):
+        _extend(celery.commands[name], app.user_options.get(name, ()))
     preload = app.user_options.get("preload", ())
     for command in celery.commands.values():
         _extend(command, preload)
@@ -130,7 +130,7 @@ def _extend(command: click.Command, options: Any) -> None:
 
 @celery.command(cls=CeleryCommand)
 @click.pass_context
-def report(ctx: Any, **kwargs: Any) -> None:
+def report(ctx: Any, /, **kwargs: Any) -> None:
     """Shows versions and settings, for a bug report."""
     app = ctx.obj.app
     app.loader.import_default_modules()
@@ -163,7 +163,7 @@ def _broken(name: str, error: Exception) -> click.Command:
     """Stands for a command of another package that cannot be loaded."""
 
     @click.pass_context
-    def tell(ctx: Any, **kwargs: Any) -> None:
+    def tell(ctx: Any, /, **kwargs: Any) -> None:
         click.echo(f"The command {name} cannot be loaded: {error!r}", err=True)
         ctx.exit(1)
 

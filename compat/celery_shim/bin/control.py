@@ -95,7 +95,7 @@ def _finish(ctx: Any, replies: Any, json: bool, count: bool) -> None:
 @_remote
 @click.pass_context
 @handle_preload_options
-def status(ctx: Any, timeout: float, destination: Any, json: bool, **kwargs: Any) -> None:
+def status(ctx: Any, /, timeout: float, destination: Any, json: bool, **kwargs: Any) -> None:
     """Show which workers of this process run."""
     app = ctx.obj.app
     needs_workers(app)
@@ -114,7 +114,7 @@ def status(ctx: Any, timeout: float, destination: Any, json: bool, **kwargs: Any
 @_remote
 @click.pass_context
 @handle_preload_options
-def inspect(ctx: Any, command: str, timeout: float, destination: Any, json: bool, **kwargs: Any) -> None:
+def inspect(ctx: Any, /, command: str, timeout: float, destination: Any, json: bool, **kwargs: Any) -> None:
     """Ask the workers of this process; --list shows what can be asked."""
     arguments = _arguments(command, _known("inspect", command), ctx.args)
     app = ctx.obj.app
@@ -134,7 +134,7 @@ def inspect(ctx: Any, command: str, timeout: float, destination: Any, json: bool
 @_remote
 @click.pass_context
 @handle_preload_options
-def control(ctx: Any, command: str, timeout: float, destination: Any, json: bool, **kwargs: Any) -> None:
+def control(ctx: Any, /, command: str, timeout: float, destination: Any, json: bool, **kwargs: Any) -> None:
     """Tell the workers of this process what to do; --list shows what can be told."""
     arguments = _arguments(command, _known("control", command), ctx.args)
     app = ctx.obj.app

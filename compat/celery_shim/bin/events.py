@@ -23,6 +23,7 @@ from .reach import ELSEWHERE, has_workers
 @handle_preload_options
 def events(
     ctx: Any,
+    /,
     dump: bool,
     camera: str | None,
     detach: bool,

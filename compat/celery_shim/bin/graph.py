@@ -13,7 +13,7 @@ from .reach import NO_BROKER
 @click.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 @click.pass_context
 @handle_preload_options
-def graph(ctx: Any) -> None:
+def graph(ctx: Any, /) -> None:
     """Draw workers. There is one process, so it ends with an error here."""
     ctx.obj.error("`celery graph` draws the processes of a cluster; tasks run inside the process that sends them here")
     ctx.exit(NO_BROKER)

@@ -12,13 +12,13 @@ from .base import CeleryCommand, handle_preload_options
 @click.group(name="list")
 @click.pass_context
 @handle_preload_options
-def list_(ctx: Any) -> None:
+def list_(ctx: Any, /) -> None:
     """Show what a broker would know."""
 
 
 @list_.command(cls=CeleryCommand)
 @click.pass_context
-def bindings(ctx: Any) -> None:
+def bindings(ctx: Any, /) -> None:
     """Show the bindings of queues."""
 
     def row(queue: str, exchange: str, key: str) -> None:

@@ -96,7 +96,7 @@ class Audit:
 @click.group()
 @click.pass_context
 @handle_preload_options
-def logtool(ctx: Any) -> None:
+def logtool(ctx: Any, /) -> None:
     """Read log files of workers."""
 
 
@@ -111,26 +111,26 @@ def _reads(name: str, help: str) -> Any:
 
 
 @_reads("stats", "Count tasks and errors.")
-def stats(ctx: Any, files: tuple[str, ...]) -> None:
+def stats(ctx: Any, /, files: tuple[str, ...]) -> None:
     ctx.obj.echo(REPORT.format(**Audit().run(files).report()))
 
 
 @_reads("traces", "Show tracebacks.")
-def traces(ctx: Any, files: tuple[str, ...]) -> None:
+def traces(ctx: Any, /, files: tuple[str, ...]) -> None:
     Audit(on_trace=ctx.obj.echo).run(files)
 
 
 @_reads("errors", "Show the lines of errors.")
-def errors(ctx: Any, files: tuple[str, ...]) -> None:
+def errors(ctx: Any, /, files: tuple[str, ...]) -> None:
     Audit(on_task_error=lambda line, *_: ctx.obj.echo(line)).run(files)
 
 
 @_reads("incomplete", "Show tasks that did not end.")
-def incomplete(ctx: Any, files: tuple[str, ...]) -> None:
+def incomplete(ctx: Any, /, files: tuple[str, ...]) -> None:
     for task_id in sorted(Audit().run(files).incomplete_tasks()):
         ctx.obj.echo(f"Did not complete: {task_id}")
 
 
 @_reads("debug", "Show what is about no task.")
-def debug(ctx: Any, files: tuple[str, ...]) -> None:
+def debug(ctx: Any, /, files: tuple[str, ...]) -> None:
     Audit(on_debug=ctx.obj.echo).run(files)

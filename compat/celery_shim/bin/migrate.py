@@ -23,6 +23,6 @@ _GROUP = "Migration Options"
 @option("-F", "--forever", is_flag=True, group=_GROUP, help="Go on until killed.")
 @click.pass_context
 @handle_preload_options
-def migrate(ctx: Any, source: str, destination: str, **kwargs: Any) -> None:
+def migrate(ctx: Any, /, source: str, destination: str, **kwargs: Any) -> None:
     """Move tasks from one broker to another. Needs brokers, so it ends with an error here."""
     needs_a_broker("migrate")

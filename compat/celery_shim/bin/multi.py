@@ -13,7 +13,7 @@ from .reach import NO_BROKER
 @click.command(cls=CeleryCommand, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 @click.pass_context
 @handle_preload_options
-def multi(ctx: Any, **kwargs: Any) -> None:
+def multi(ctx: Any, /, **kwargs: Any) -> None:
     """Start several worker processes. They would receive nothing, so it ends with an error here."""
     ctx.obj.error(
         "`celery multi` starts worker processes, and these receive nothing: tasks run inside the process that sends "

@@ -19,7 +19,7 @@ _GROUP = "Purging Options"
 @option("-X", "--exclude-queues", type=COMMA_SEPARATED_LIST, group=_GROUP, help="Not these queues.")
 @click.pass_context
 @handle_preload_options
-def purge(ctx: Any, force: bool, queues: Any, exclude_queues: Any, **kwargs: Any) -> None:
+def purge(ctx: Any, /, force: bool, queues: Any, exclude_queues: Any, **kwargs: Any) -> None:
     """Throw away all messages that wait in the known queues of this process. They cannot be had back."""
     from ..runtime.broker import broker_of
 

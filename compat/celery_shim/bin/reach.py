@@ -50,11 +50,10 @@ def needs_workers(app: Any) -> None:
 
 def needs_a_broker(what: str) -> None:
     """End a command that is about a broker."""
-    error = click.UsageError(
-        f"`celery {what}` needs a broker, and there is none: tasks stay in the process that sends them."
+    raise CeleryCommandException(
+        message=f"`celery {what}` needs a broker, and there is none: tasks stay in the process that sends them",
+        exit_code=NO_BROKER,
     )
-    error.exit_code = NO_BROKER
-    raise error
 
 
 def in_memory(backend: Any) -> bool:

@@ -18,7 +18,7 @@ _GROUP = "Result Options"
 @option("--traceback", is_flag=True, group=_GROUP, help="Print the traceback instead.")
 @click.pass_context
 @handle_preload_options
-def result(ctx: Any, task_id: str, task: str | None, traceback: bool) -> None:
+def result(ctx: Any, /, task_id: str, task: str | None, traceback: bool) -> None:
     """Print the return value of a task."""
     app = ctx.obj.app
     found = (app.tasks[task] if task else app).AsyncResult(task_id)

@@ -58,6 +58,7 @@ def _first_there_is(names: dict[str, Any]) -> None:
 @handle_preload_options
 def shell(
     ctx: Any,
+    /,
     ipython: bool = False,
     bpython: bool = False,
     python: bool = False,

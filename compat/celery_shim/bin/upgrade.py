@@ -18,7 +18,7 @@ _GROUP = "Upgrading Options"
 @click.group()
 @click.pass_context
 @handle_preload_options
-def upgrade(ctx: Any) -> None:
+def upgrade(ctx: Any, /) -> None:
     """Upgrade a project to newer names."""
 
 

@@ -42,7 +42,7 @@ def _concurrency(ctx: Any, param: Any, value: Any) -> Any:
     return number or ctx.obj.app.conf.worker_concurrency
 
 
-class WorkersPool(click.Choice):  # type: ignore[type-arg]
+class WorkersPool(click.Choice):
     """The names of Celery's pools; those that are not threads of one kind or another are refused."""
 
     name = "pool"
@@ -148,6 +148,7 @@ def _refuse_detach(ctx: Any, param: Any, value: Any) -> Any:
 @handle_preload_options
 def worker(
     ctx: Any,
+    /,
     hostname: str | None = None,
     loglevel: Any = None,
     logfile: str | None = None,
