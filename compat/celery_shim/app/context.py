@@ -18,20 +18,6 @@ class PlainRequest(dict):
     """A request that holds Celery's own headers only, so that nobody need look for others."""
 
 
-class _Repr:
-    """``argsrepr`` and ``kwargsrepr`` of a call without options: made when somebody looks."""
-
-    def __init__(self, of: str) -> None:
-        self.of = of
-
-    def __get__(self, obj: Any, owner: Any = None) -> Any:
-        request = None if obj is None else obj.__dict__
-        if type(request) is not PlainRequest:
-            raise AttributeError(f"{self.of}repr")
-        value = request[self.of]
-        return saferepr(tuple(value) if self.of == "args" else value, 1024)
-
-
 #: Headers that RabbitMQ adds to dead letters; sending them again would make it count wrongly.
 X_DEATH_HEADERS = frozenset(
     {
@@ -87,9 +73,6 @@ class Context:
     stamped_headers: Any = None
     stamps: Any = None
 
-    argsrepr = _Repr("args")
-    kwargsrepr = _Repr("kwargs")
-
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.update(*args, **kwargs)
         if self.headers is None:
@@ -108,6 +91,13 @@ class Context:
         if limits is not before:
             pair = isinstance(limits, (list, tuple)) and len(limits) >= 2
             self.time_limit, self.soft_time_limit = (limits[0], limits[1]) if pair else (None, None)
+
+    def __getattr__(self, name: str) -> Any:
+        # a call without options carries no texts of its arguments: they are made when somebody looks
+        if name in ("argsrepr", "kwargsrepr") and type(self.__dict__) is PlainRequest:
+            value = self.__dict__[name.removesuffix("repr")]
+            return saferepr(tuple(value) if name == "argsrepr" else value, 1024)
+        raise AttributeError(name)
 
     def clear(self) -> None:
         self.__dict__.clear()
