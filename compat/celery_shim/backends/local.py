@@ -17,6 +17,7 @@ from .. import states
 from ..exceptions import TimeoutError
 from ..runtime import waiting
 from ..runtime.isolation import isolate
+from .countdowns import CountdownChords
 from .keyvalue import KeyValueStoreBackend
 
 __all__ = ("LocalBackend",)
@@ -34,6 +35,8 @@ class _Store:
     def __init__(self) -> None:
         self.results: dict[str, Any] = {}
         self.keys: dict[Any, Any] = {}
+        #: Chords that have not ended, by the id of their header.
+        self.countdowns: dict[str, Any] = {}
         self.lock = threading.Lock()
         self.writes = 0
 
@@ -41,12 +44,11 @@ class _Store:
 _stores: dict[str, _Store] = {}
 
 
-class LocalBackend(KeyValueStoreBackend):
+class LocalBackend(CountdownChords, KeyValueStoreBackend):
     """Results in memory."""
 
     supports_autoexpire = True
     supports_native_join = True
-    implements_incr = True
     persistent = False
     #: Version of the configuration that the next two are from.
     _known: Any = None

@@ -40,6 +40,8 @@ def _copy(value: Any, depth: int) -> Any:
                 raise _LongWay
             copied[key] = _copy(item, depth - 1)
         return copied
+    if issubclass(kind, dict) and hasattr(kind, "__json__"):
+        return _copy(dict(value), depth)  # a signature
     raise _LongWay
 
 

@@ -11,8 +11,9 @@ from kombu.exceptions import DecodeError
 from ..utils.log import get_logger
 from ..utils.time import maybe_iso8601, to_utc
 from .broker import broker_of
-from .isolation import isolate_call, round_trip
+from .isolation import isolate_call
 from .message import Message
+from .shared import as_sent
 
 __all__ = ("publish", "requeue")
 
@@ -67,7 +68,7 @@ def publish(
         return
     embed = body[2]
     if any(value is not None for value in embed.values()):
-        embed = round_trip(embed, serializer if serializer != "pickle" else "pickle")
+        embed = as_sent(embed, serializer)
     name = getattr(queue, "name", queue) or routing_key
     limits = headers.get("timelimit")
     message = Message(headers["id"], headers["task"], args, kwargs, name, headers.get("ignore_result"))

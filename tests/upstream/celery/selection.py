@@ -32,7 +32,9 @@ GATES = (
         tuple(
             f"t/unit/{name}.py"
             for name in (
-                *(f"tasks/test_{noun}" for noun in "tasks result context states".split()),
+                *(f"tasks/test_{noun}" for noun in "tasks result context states canvas stamping chord".split()),
+                "test_canvas",
+                "test_generics",
                 *(f"app/test_{noun}" for noun in APP.split()),
                 *(
                     f"contrib/{noun}"
@@ -44,7 +46,11 @@ GATES = (
             )
         ),
     ),
-    Gate(INTEGRATION, 0.90, tuple(f"t/integration/test_{noun}.py" for noun in "tasks inspect loader".split())),
+    Gate(
+        INTEGRATION,
+        0.90,
+        tuple(f"t/integration/test_{noun}.py" for noun in "tasks canvas group_chains inspect loader".split()),
+    ),
 )
 
 FILES_LEFT_OUT = {
@@ -60,7 +66,6 @@ FILES_LEFT_OUT = {
 }
 """Files of the gate's folders that test what the shim does not offer."""
 
-CANVAS = "canvas, which comes with the second shim"
 BROKER = "looks at the broker's messages"
 STALE = "captures what was sent before it listened, from a queue that another test left"
 COUNTERS = "waits on counters of the worker program"
@@ -76,14 +81,6 @@ EXCLUDED: dict[str, str] = {
     f"{_TASKS}task_redis_result_backend::test_ignoring_result_no_subscriptions": REDIS,
     f"{_TASKS}task_redis_result_backend::test_asyncresult_forget_cancels_subscription": REDIS,
     f"{_TASKS}task_redis_result_backend::test_asyncresult_get_cancels_subscription": REDIS,
-    f"{_TASKS}tasks::test_revoked_by_headers_complex_canvas": CANVAS,
-    f"{_TASKS}tasks::test_unicode_task": CANVAS,
-    f"{_TASKS}task_replacement::test_replaced_task_nesting_chain": CANVAS,
-    **{f"t/unit/tasks/test_tasks.py::test_canvas_utils::test_{name}": CANVAS for name in ("chunks", "map", "starmap")},
-    **{
-        f"t/unit/app/test_builtins.py::test_chord::test_{name}": CANVAS
-        for name in ("apply_async", "apply_eager", "apply_eager_with_arguments", "run_header_not_group")
-    },
     "t/unit/events/test_events.py::test_EventReceiver::test_itercapture_limit": STALE,
     f"{_INSPECT}hello": "greetings between the worker programs of a cluster",
     f"{_INSPECT}hello_stamps_received_revoked_ids_locally": "greetings between the worker programs of a cluster",
@@ -95,3 +92,6 @@ NEED_PLUGIN = ("t/integration/", "t/unit/app/test_backends.py", "t/unit/contrib/
 
 INCLUDED_PRIVATE = ("t/integration/",)
 """Prefixes in which reading an underscored attribute does not make a test unfair (helpers of the suite)."""
+
+REDIS_BACKEND = ("t/integration/test_canvas.py", "t/integration/test_group_chains.py")
+"""Files that skip what they cannot test without a Redis result backend."""

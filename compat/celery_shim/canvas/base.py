@@ -1,7 +1,7 @@
-"""Signatures: a task's name with arguments and options, as a dict that can be stored and sent.
+"""``Signature``: a task's name with arguments and options, as a dict that can be stored and sent.
 
 Compositions (chain, group, chord …) are signatures with a ``subtask_type``; they register themselves with
-``Signature.register_type``.
+``Signature.register_type``. What ``|`` makes of two signatures is in ``joining``.
 """
 
 from __future__ import annotations
@@ -17,12 +17,15 @@ from kombu.utils.functional import maybe_list, reprcall
 from kombu.utils.objects import cached_property
 from kombu.utils.uuid import uuid
 
-from ._state import current_app
-from .canvas_stamps import Stampable, StampingVisitor, _merge_dictionaries  # noqa: F401
-from .utils import abstract
-from .utils.objects import getitem_property
+from .._state import current_app
+from ..utils import abstract
+from ..utils.objects import getitem_property
+from .stamps import Stampable
 
-__all__ = ("Signature", "StampingVisitor", "maybe_signature", "signature", "subtask")
+__all__ = ("Signature", "maybe_signature", "signature", "task_name_from")
+
+#: Options of which a copy is the value itself.
+_ATOMS = frozenset({str, int, float, bool, type(None)})
 
 
 def task_name_from(task: Any) -> Any:
@@ -38,6 +41,10 @@ class Signature(dict, Stampable):  # type: ignore[type-arg]
     _type: Any = None
     #: Options that a caller cannot change once they are set.
     _IMMUTABLE_OPTIONS = frozenset({"group_id", "stamped_headers"})
+    #: What the rules of ``joining`` call it: task, chain, group or chord.
+    _kind = "task"
+    #: Set on a signature that many messages carry and nobody changes any more: what was made of it for them.
+    _sent: dict[Any, Any] | None = None
 
     @classmethod
     def register_type(cls, name: str | None = None) -> Any:
@@ -188,7 +195,7 @@ class Signature(dict, Stampable):  # type: ignore[type-arg]
                 "task": self.task,
                 "args": tuple(args),
                 "kwargs": dict(kwargs) if kwargs is self.kwargs else kwargs,
-                "options": deepcopy(opts),
+                "options": copy_options(opts),
                 "subtask_type": self.subtask_type,
                 "immutable": self.immutable,
             },
@@ -279,6 +286,14 @@ class Signature(dict, Stampable):  # type: ignore[type-arg]
         links = maybe_list(self.options.get("link")) or []
         return [self, *itertools.chain.from_iterable(link.flatten_links() for link in links)]
 
+    def __or__(self, other: Any) -> Any:
+        from .joining import join
+
+        return join(self, other)
+
+    def __ior__(self, other: Any) -> Any:
+        return self.__or__(other)
+
     # -- as a value -------------------------------------------------------------------------------------------------
 
     def reprcall(self, *args: Any, **kwargs: Any) -> str:
@@ -291,6 +306,8 @@ class Signature(dict, Stampable):  # type: ignore[type-arg]
     __class_getitem__ = classmethod(GenericAlias)
 
     def __deepcopy__(self, memo: Any) -> Any:
+        if self._sent is not None:
+            return self
         plain = dict(self)
         memo[id(self)] = plain
         plain["options"] = deepcopy(self.options, memo)
@@ -307,6 +324,14 @@ class Signature(dict, Stampable):  # type: ignore[type-arg]
             yield key.decode() if isinstance(key, bytes) else key, value
 
 
+def copy_options(options: dict[str, Any]) -> dict[str, Any]:
+    """Options that can be changed without changing these; signatures among them become plain dicts."""
+    for value in options.values():
+        if type(value) not in _ATOMS:
+            return deepcopy(options)
+    return dict(options)
+
+
 def signature(varies: Any, *args: Any, **kwargs: Any) -> Any:
     """A signature from a task, a name, a dict, or a copy of another signature."""
     app = kwargs.get("app")
@@ -315,9 +340,6 @@ def signature(varies: Any, *args: Any, **kwargs: Any) -> Any:
             return varies.clone()
         return Signature.from_dict(varies, app=app)
     return Signature(varies, *args, **kwargs)
-
-
-subtask = signature
 
 
 def maybe_signature(d: Any, app: Any = None, clone: bool = False) -> Any:
@@ -332,6 +354,3 @@ def maybe_signature(d: Any, app: Any = None, clone: bool = False) -> Any:
     if app is not None and d is not None:
         d._app = app
     return d
-
-
-maybe_subtask = maybe_signature

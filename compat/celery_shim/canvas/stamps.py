@@ -50,7 +50,7 @@ class StampingVisitor(metaclass=ABCMeta):
 
     def on_chord_header_start(self, sig: Any, **header: Any) -> dict[str, Any]:
         if getattr(sig.tasks, "subtask_type", None) != "group":
-            from .canvas import Signature
+            from .base import Signature
 
             sig.tasks = Signature.TYPES["group"](sig.tasks)
         return self.on_group_start(sig.tasks, **header)
@@ -82,7 +82,7 @@ class Stampable:
         return self.set(**self._stamp_headers(found, append_stamps, **headers))
 
     def stamp_links(self, visitor: Any, append_stamps: bool = False, **headers: Any) -> None:
-        from .canvas import maybe_signature
+        from .base import maybe_signature
 
         for option, hook in (("link", "on_callback"), ("link_error", "on_errback")):
             current = deepcopy(headers)

@@ -1,0 +1,68 @@
+"""Data that many messages carry: the body of a chord in every message of its header, the steps of a chain that follow.
+
+A broker would write them out once per message. Here they are made data once, when the first message is sent, and the
+messages share them. Nobody changes them: who starts a body makes a copy.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .isolation import isolate
+
+__all__ = ("Shared", "Steps", "as_sent")
+
+
+class Shared(dict):  # type: ignore[type-arg]
+    """A signature that has arrived with a message, and with others."""
+
+    __slots__ = ()
+
+    def __deepcopy__(self, memo: Any) -> Shared:
+        return self
+
+    def __reduce__(self) -> Any:
+        return dict, (dict(self),)
+
+
+def _shared(signature: Any, serializer: str | None) -> Any:
+    """The body of a chord as it arrives: made once where the signature says that it does not change."""
+    known = getattr(signature, "_sent", None)
+    if known is None:
+        return signature if type(signature) is Shared else isolate(signature, serializer)
+    found = known.get(serializer)
+    if found is None:
+        found = known[serializer] = Shared(isolate(signature, serializer))
+    return found
+
+
+class Steps(list):  # type: ignore[type-arg]
+    """Steps of a chain that have arrived with a message; what follows the next one is data already."""
+
+    __slots__ = ()
+
+    def __getitem__(self, index: Any) -> Any:
+        found = super().__getitem__(index)
+        return Steps(found) if type(index) is slice else found
+
+    def __deepcopy__(self, memo: Any) -> Steps:
+        return self
+
+    def __reduce__(self) -> Any:
+        return list, (list(self),)
+
+
+def as_sent(embed: dict[str, Any], serializer: str | None) -> dict[str, Any]:
+    """Links, errbacks, chain and chord of a message as they arrive."""
+    arrived: dict[str, Any] = {}
+    for key, value in embed.items():
+        kind = type(value)
+        if value is None or kind is Steps:
+            arrived[key] = value
+        elif key == "chord":
+            arrived[key] = _shared(value, serializer)
+        elif key == "chain":
+            arrived[key] = Steps(isolate(value, serializer))
+        else:
+            arrived[key] = isolate(value, serializer)
+    return arrived
