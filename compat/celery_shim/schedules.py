@@ -59,7 +59,7 @@ class BaseSchedule:
         self._app = app
 
     def now(self) -> datetime:
-        return (self.nowfun or self.app.now)()  # type: ignore[no-any-return]
+        return (self.nowfun or self.app.now)()
 
     def remaining_estimate(self, last_run_at: datetime) -> timedelta:
         """Time until it is due."""
@@ -82,11 +82,11 @@ class BaseSchedule:
 
     @cached_property
     def tz(self) -> tzinfo:
-        return self.app.timezone  # type: ignore[no-any-return]
+        return self.app.timezone
 
     @cached_property
     def utc_enabled(self) -> bool:
-        return self.app.conf.enable_utc  # type: ignore[no-any-return]
+        return self.app.conf.enable_utc
 
     def to_local(self, dt: datetime) -> datetime:
         return dt if self.utc_enabled else timezone.to_local_fallback(dt)
@@ -143,7 +143,7 @@ class schedule(BaseSchedule):
     def __eq__(self, other: object) -> Any:
         return self.run_every == (other.run_every if isinstance(other, schedule) else other)
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None
 
     def __reduce__(self) -> Any:
         return self.__class__, (self.run_every, self.relative, self.nowfun)
@@ -287,7 +287,7 @@ class crontab(BaseSchedule):
         fields = ("month_of_year", "day_of_month", "day_of_week", "hour", "minute")
         return all(getattr(other, name) == getattr(self, name) for name in fields) and super().__eq__(other)
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None
 
 
 def maybe_schedule(s: Any, relative: bool = False, app: Any = None) -> Any:
@@ -375,4 +375,4 @@ class solar(BaseSchedule):
             return NotImplemented
         return (other.event, other.lat, other.lon) == (self.event, self.lat, self.lon)
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None

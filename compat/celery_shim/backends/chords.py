@@ -52,8 +52,8 @@ class ChordErrors:
         steps = deque(chain if isinstance(chain, (list, tuple)) else ())
         while steps:
             step = Context(steps.popleft())
-            step.update(step.options)  # type: ignore[attr-defined]
-            options = step.options  # type: ignore[attr-defined]
+            step.update(step.options)
+            options = step.options
             step.id, step.group = options.get("task_id"), options.get("group_id")
             known = step.id is not None
             counted = "chord" in options and known and self.get_state(step.id) in states.PROPAGATE_STATES

@@ -33,7 +33,7 @@ def task_name_from(task: Any) -> Any:
 
 
 @abstract.CallableSignature.register
-class Signature(dict, Stampable):  # type: ignore[type-arg]
+class Signature(dict, Stampable):
     """A task call that has not been made yet."""
 
     TYPES: dict[str, Any] = {}
@@ -298,12 +298,12 @@ class Signature(dict, Stampable):  # type: ignore[type-arg]
 
     def reprcall(self, *args: Any, **kwargs: Any) -> str:
         args, kwargs, _ = self._merge(args, kwargs, {}, force=True)
-        return reprcall(self["task"], args, kwargs)  # type: ignore[no-any-return]
+        return reprcall(self["task"], args, kwargs)
 
     def __repr__(self) -> str:
         return self.reprcall()
 
-    __class_getitem__ = classmethod(GenericAlias)
+    __class_getitem__: Any = classmethod(GenericAlias)
 
     def __deepcopy__(self, memo: Any) -> Any:
         if self._sent is not None:

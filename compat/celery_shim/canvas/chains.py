@@ -285,7 +285,7 @@ class _chain(Signature):
     # -- as a value -------------------------------------------------------------------------------------------------
 
     @property
-    def app(self) -> Any:  # type: ignore[override]
+    def app(self) -> Any:
         app = self._app
         if app is None:
             try:

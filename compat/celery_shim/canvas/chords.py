@@ -112,9 +112,9 @@ class _chord(Signature):
 
     @classmethod
     def from_dict(cls, d: Any, app: Any = None) -> Any:
-        rest = dict(d)
-        args, rest["kwargs"] = cls._unpack_args(**rest["kwargs"])
-        return cls(*args, app=app, **rest)
+        rest: dict[str, Any] = dict(d)
+        (header, body), rest["kwargs"] = cls._unpack_args(**rest["kwargs"])
+        return cls(header, body, app=app, **rest)
 
     def __init__(
         self,
@@ -180,7 +180,7 @@ class _chord(Signature):
         body = given.pop("body", None) or self.kwargs["body"]
         given = {**self.kwargs.get("kwargs", {}), **given}
         delay = {key: options.pop(key) for key in _DELAYS if options.get(key) is not None}
-        links = {key: options.pop(key) for key in ("link", "link_error") if key in options}
+        links: dict[str, Any] = {key: options.pop(key) for key in ("link", "link_error") if key in options}
         body = body.clone(**_without_parent(options))
         app = self._get_app(body)
         header = self.tasks

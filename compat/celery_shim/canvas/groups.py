@@ -320,7 +320,7 @@ class group(Signature):
     # -- as a value -------------------------------------------------------------------------------------------------
 
     @property
-    def app(self) -> Any:  # type: ignore[override]
+    def app(self) -> Any:
         app = self._app
         if app is None:
             try:

@@ -13,7 +13,7 @@ from .isolation import isolate
 __all__ = ("Shared", "Steps", "as_sent")
 
 
-class Shared(dict):  # type: ignore[type-arg]
+class Shared(dict):
     """A signature that has arrived with a message, and with others."""
 
     __slots__ = ()
@@ -36,7 +36,7 @@ def _shared(signature: Any, serializer: str | None) -> Any:
     return found
 
 
-class Steps(list):  # type: ignore[type-arg]
+class Steps(list):
     """Steps of a chain that have arrived with a message; what follows the next one is data already."""
 
     __slots__ = ()
