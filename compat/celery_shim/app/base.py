@@ -11,7 +11,7 @@ import os
 import sys
 import threading
 from collections import defaultdict, deque
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kombu.utils.objects import cached_property
 
@@ -38,11 +38,16 @@ from .registry import TaskRegistry
 from .sending import Sending
 from .utils import AppPickler, Settings, _new_key_to_old, _old_key_to_new, appstr
 
+if TYPE_CHECKING:
+    from ..runtime.embedded_beat import EmbeddedBeat
+
 __all__ = ("App", "Celery", "PendingConfiguration")
 
 logger = get_logger("celery.app.base")
 
 BUILTIN_FIXUPS = {"celery.fixups.django:fixup"}
+#: Set in every Python process below ``python -m brokerless run``.
+_BELOW_RUN = "BROKERLESS_ALIASES" in os.environ
 
 
 def app_has_custom(app: Any, attr: str) -> Any:
@@ -163,6 +168,10 @@ class Celery(Registering, Configuring, Binding, Sending):
         self.use_fast_trace_task = False
         self.on_init()
         _register_app(self)
+        if _BELOW_RUN:
+            from ..runtime import embedded_beat
+
+            embedded_beat.watch(self)
 
     def _install_fixup(self, fixup: Any) -> Any:
         # Django's does nothing without this variable, and importing it would cost more than the app
@@ -189,10 +198,27 @@ class Celery(Registering, Configuring, Binding, Sending):
         self._pool = None
         self.closed = True
         _deregister_app(self)
+        self.stop_embedded()
         if self.configured and "amqp" in self.__dict__:
             from ..runtime.broker import broker_of
 
             broker_of(self).forget(self)
+
+    def start_embedded(self, **options: Any) -> EmbeddedBeat:
+        """Start beat on a thread of this process, and the default worker, as far as they do not run; gives the beat.
+
+        Options: ``schedule_filename``, ``scheduler_cls`` and ``max_interval`` (seconds), else the ``beat_`` settings.
+        Only one process per host and schedule sends the tasks; in the others the thread waits for its end.
+        """
+        from ..runtime import embedded_beat
+
+        return embedded_beat.start(self, **options)
+
+    def stop_embedded(self) -> None:
+        """Stop what ``start_embedded`` started, and write the last runs."""
+        from ..runtime import embedded_beat
+
+        embedded_beat.stop(self)
 
     def start(self, argv: Any = None) -> Any:
         """Run the command line of ``celery``."""

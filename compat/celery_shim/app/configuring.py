@@ -235,3 +235,6 @@ class Configuring(AppParts):
                 "add_periodic_task to silence this warning."
             )
         self._conf.beat_schedule[key] = entry
+        from ..runtime import embedded_beat
+
+        embedded_beat.entry_added(self, key, entry)

@@ -52,10 +52,20 @@ if hasattr(os, "register_at_fork"):
 _brokers: dict[str, Broker] = {}
 
 
+def _key_of(app: Any) -> str:
+    url = app.conf.broker_write_url
+    return url if isinstance(url, str) and url else "memory://"
+
+
+def default_worker_runs(app: Any) -> bool:
+    """Whether a worker that started by itself serves this app."""
+    broker = _brokers.get(_key_of(app))
+    return broker is not None and any(worker.autostarted and worker.app is app for worker in broker.workers)
+
+
 def broker_of(app: Any) -> Broker:
     """The broker of an app, made at the first use."""
-    url = app.conf.broker_write_url
-    key = url if isinstance(url, str) and url else "memory://"
+    key = _key_of(app)
     found = _brokers.get(key)
     if found is None:
         with _lock:
@@ -103,6 +113,8 @@ class Broker:
         #: Apps that have sent something: a worker of another one may have to run their tasks.
         self.senders: Any = weakref.WeakSet()
         self.workers: list[Any] = []
+        #: Beats that answer ``ping``.
+        self.beats: list[Any] = []
         self.backlog: dict[str, deque[tuple[Message, int, float | None]]] = {}
         #: Index of the engine's queue, and the queue, by Celery's name.
         self.queues: dict[str, Any] = {}

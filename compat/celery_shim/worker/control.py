@@ -140,6 +140,12 @@ def dispatch(
         replies.append(answer)
         if limit and len(replies) >= limit:
             break
+    for beat in list(broker.beats):
+        if (chosen and beat.hostname not in chosen) or (pattern and not _matches(beat.hostname, pattern, matcher)):
+            continue
+        said = beat.answer(command, arguments)
+        if said is not None:
+            replies.append({beat.hostname: said})
     return replies if reply else None
 
 

@@ -41,6 +41,8 @@ class WorkController:
     consumer: Any = None
     pool: Any = None
     blueprint: Any = None
+    #: The beat that runs with it, if it was started with ``beat=True``.
+    beat: Any = None
     exitcode: Any = None
     #: True if a task did not end in time when the worker stopped.
     lingering = False
@@ -152,6 +154,7 @@ class WorkController:
                 logger.exception("The task modules of %r could not be imported", self.app)
             finally:
                 self.prepared = True
+        self._look_for_schedule()
 
     def prepare_app(self, app: Any) -> None:
         """Import the task modules of another app that this worker serves too; once."""
@@ -192,6 +195,8 @@ class WorkController:
             step.start(self)
         if not self.autostarted:
             self.pool.start()
+        if self.options.get("beat"):
+            self._start_beat()
         if self.ready_callback:
             self.ready_callback(self)
         self.on_consumer_ready(self.consumer)
@@ -200,6 +205,23 @@ class WorkController:
         bus.on_listener.append(self.consumer.listened)
         if bus.listening:
             self.consumer.listened()
+        if self.autostarted:
+            self._look_for_schedule()
+
+    def _look_for_schedule(self) -> None:
+        from ..runtime import embedded_beat
+
+        embedded_beat.worker_started(self.app)
+
+    def _start_beat(self) -> None:
+        """What ``celery worker -B`` asks for."""
+        from ..runtime import embedded_beat
+
+        self.beat = embedded_beat.start(
+            self.app,
+            schedule_filename=self.options.get("schedule_filename"),
+            scheduler_cls=self.options.get("scheduler"),
+        )
 
     def _subscribe(self) -> None:
         from ..runtime.broker import broker_of
@@ -293,6 +315,8 @@ class WorkController:
             pool: Pool = self.pool
             self.pool = None
         self.consumer.stopped()
+        if self.beat is not None:
+            self.beat.stop()
         self.stop_steps()
         pool.subscribe([])
         if pool_of_this_thread() is pool:

@@ -14,7 +14,7 @@ from ..serializers import DefaultSerializer
 from ..utils import as_text, str_to_date, utcformat
 from .records import JobRecord
 
-__all__ = ["HOT", "RARE", "decode_fields", "encode_value", "fields_of", "remove_field", "write_fields"]
+__all__ = ["FOREIGN", "HOT", "RARE", "decode_fields", "encode_value", "fields_of", "remove_field", "write_fields"]
 
 HOT = {
     "origin": "origin",
@@ -67,6 +67,13 @@ RARE = {
     "result": "_result",
 }
 """Hash field → attribute of the job, and name in the record's `more`."""
+
+FOREIGN = "foreign fields"
+"""Under this name `more` keeps the fields that others have written and RQ does not know."""
+
+_EMPTY_UNLESS_SET = ("created_at", "started_at", "ended_at", "last_heartbeat", "worker_name") + (
+    "success_callback_name", "failure_callback_name", "stopped_callback_name", "group_id",
+)  # fmt: skip
 
 
 def data_of(record: JobRecord) -> bytes | None:
@@ -140,14 +147,16 @@ def decode_fields(mapping: dict[str, Any]) -> tuple[Any, dict[str, Any], dict[st
             hot[HOT[field]] = _decode_value(field, value)
         elif field in RARE:
             rare[RARE[field]] = _decode_value(field, value)
-        elif field == "dependency_id" and "dependency_ids" not in mapping:
-            rare[RARE["dependency_ids"]] = [as_text(value)]
+        elif field == "dependency_id":
+            rare.setdefault(RARE["dependency_ids"], [as_text(value)])
+        else:
+            rare.setdefault(FOREIGN, {})[field] = value
     return payload, hot, rare
 
 
 def fields_of(record: JobRecord) -> dict[str, Any]:
     """The hash of a record; values are str, bytes or numbers' texts."""
-    fields: dict[str, Any] = {}
+    fields: dict[str, Any] = dict.fromkeys(_EMPTY_UNLESS_SET, "")
     data = data_of(record)
     if data is not None:
         fields["data"] = zlib.compress(data)
@@ -155,8 +164,6 @@ def fields_of(record: JobRecord) -> dict[str, Any]:
         value = getattr(record, slot)
         if value not in (None, ""):
             fields[field] = encode_value(field, value)
-        elif field not in ("origin", "status", "enqueued_at", "timeout"):
-            fields[field] = ""
     more = record.more or {}
     for field, name in RARE.items():
         value = more.get(name)
@@ -165,6 +172,7 @@ def fields_of(record: JobRecord) -> dict[str, Any]:
     dependency_ids = more.get("_dependency_ids")
     if dependency_ids:
         fields["dependency_id"] = dependency_ids[0]
+    fields.update(more.get(FOREIGN, ()))
     return {field: value if isinstance(value, (str, bytes)) else str(value) for field, value in fields.items()}
 
 
@@ -178,6 +186,8 @@ def write_fields(record: JobRecord, mapping: dict[str, Any]) -> None:
     if rare:
         if record.more is None:
             record.more = {}
+        if FOREIGN in rare:
+            rare[FOREIGN] = {**record.more.get(FOREIGN, {}), **rare[FOREIGN]}
         record.more.update(
             {name: _bytes(value) if name in ("meta", "_result") else value for name, value in rare.items()}
         )
@@ -192,5 +202,6 @@ def remove_field(record: JobRecord, field: str) -> bool:
         existed = getattr(record, HOT[field]) is not None
         setattr(record, HOT[field], None)
     else:
-        existed = record.more is not None and record.more.pop(RARE.get(field, field), None) is not None
+        more = record.more or {}
+        existed = more.pop(RARE.get(field), None) is not None or more.get(FOREIGN, {}).pop(field, None) is not None
     return existed

@@ -13,7 +13,7 @@ from ..defaults import RQ_KEY_PREFIX, UNSERIALIZABLE_RETURN_VALUE_PAYLOAD
 from ..exceptions import NoSuchJobError
 from ..serializers import DefaultSerializer
 from ..utils import as_text, decode_redis_hash, now
-from .hashes import RARE, decode_fields, encode_value
+from .hashes import FOREIGN, RARE, decode_fields, encode_value
 from .jobcall import UNEVALUATED, JobCall
 from .pipeline import later
 from .records import Call, JobRecord, is_plain
@@ -230,7 +230,7 @@ class JobData(JobCall):
         if not more:
             return
         for name, value in more.items():
-            if value is None:
+            if value is None or name == FOREIGN:
                 continue
             if name == "meta":
                 self._load_meta(value)

@@ -164,6 +164,15 @@ def current_id() -> str | None:
     return job.id if job else None
 
 
+def keys_of_this_run() -> None:
+    """Note what the keys say about the run of the current job."""
+    job = names().get_current_job()
+    (entry,) = job.connection.zrange("rq:wip:default", 0, -1)
+    job_id, _, execution_id = entry.decode().partition(":")
+    (execution,) = job.get_executions()
+    note([job_id, execution_id == execution.id, job.connection.hget(job.key, "status").decode()])
+
+
 def set_meta(saved: bool) -> None:
     """Set meta from inside the job, with or without saving it."""
     job = names().get_current_job()

@@ -143,15 +143,22 @@ def test_times_of_a_cron_string(rq, zone, observed, text):
     observed("times", outcome(lambda: _times(rq, text, begin)))
 
 
-@pytest.mark.rq212("rq212-cron-local-time")
+UTC_OR_NOT = pytest.mark.rq212("rq212-cron-local-time")
+
+
 @pytest.mark.parametrize(
-    ("name", "begin"),
-    [("Europe/Berlin", datetime(2030, 3, 30, 20)), ("Europe/Berlin", datetime(2030, 10, 26, 20))],
-    ids=["spring", "autumn"],
+    ("text", "begin"),
+    [
+        pytest.param("30 2 * * *", datetime(2030, 3, 30, 20), marks=UTC_OR_NOT, id="an hour that is not there"),
+        pytest.param("30 2 * * *", datetime(2030, 10, 26, 20), marks=UTC_OR_NOT, id="an hour that is there twice"),
+        pytest.param("0 * * * *", datetime(2030, 3, 30, 20), id="hourly in spring"),
+        pytest.param("0 * * * *", datetime(2030, 10, 26, 20), marks=UTC_OR_NOT, id="hourly in autumn"),
+        pytest.param("*/30 1-3 * * *", datetime(2030, 3, 30, 20), marks=UTC_OR_NOT, id="some hours in spring"),
+        pytest.param("*/30 1-3 * * *", datetime(2030, 10, 26, 20), marks=UTC_OR_NOT, id="some hours in autumn"),
+    ],
 )
-@pytest.mark.parametrize("text", ["30 2 * * *", "0 * * * *", "*/30 1-3 * * *"])
-def test_times_where_clocks_change(rq, zone, observed, name, begin, text):
-    zone(name)
+def test_times_where_clocks_change(rq, zone, observed, text, begin):
+    zone("Europe/Berlin")
     observed("times", _times(rq, text, begin.replace(tzinfo=timezone.utc), 9))
 
 

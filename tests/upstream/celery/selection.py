@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 UNIT = "unit"
 INTEGRATION = "integration"
-APP = "app utils routes annotations registry exceptions celery defaults log loaders builtins backends"
+APP = "app utils routes annotations registry exceptions celery defaults log loaders builtins backends schedules beat"
 UTILS = (
     "annotations collections deprecated dispatcher functional graph imports iso8601 local nodenames objects pickle "
     "saferepr serialization text threads time utils"
@@ -49,7 +49,7 @@ GATES = (
     Gate(
         INTEGRATION,
         0.90,
-        tuple(f"t/integration/test_{noun}.py" for noun in "tasks canvas group_chains inspect loader".split()),
+        tuple(f"t/integration/test_{noun}.py" for noun in "tasks canvas group_chains inspect loader beat".split()),
     ),
 )
 
@@ -81,6 +81,7 @@ EXCLUDED: dict[str, str] = {
     f"{_TASKS}task_redis_result_backend::test_ignoring_result_no_subscriptions": REDIS,
     f"{_TASKS}task_redis_result_backend::test_asyncresult_forget_cancels_subscription": REDIS,
     f"{_TASKS}task_redis_result_backend::test_asyncresult_get_cancels_subscription": REDIS,
+    "t/unit/app/test_beat.py::test_BeatPidbox::test_fanout_support_on_a_real_transport": "asks the broker's transport",
     "t/unit/events/test_events.py::test_EventReceiver::test_itercapture_limit": STALE,
     f"{_INSPECT}hello": "greetings between the worker programs of a cluster",
     f"{_INSPECT}hello_stamps_received_revoked_ids_locally": "greetings between the worker programs of a cluster",
