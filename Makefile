@@ -42,9 +42,10 @@ lint: dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-# Against the installed package: checkers do not see through editable hooks.
+# Against the installed package: checkers do not see through editable hooks. Then what they say of programs that use it.
 type: dev
 	cd $(VENV) && $(abspath $(BIN))/mypy --config-file $(CURDIR)/pyproject.toml -p brokerless
+	$(BIN)/pytest -q tests/typing
 
 # What a wheel holds, and that it installs and works without a compiler.
 packaging: dev

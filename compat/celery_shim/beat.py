@@ -80,7 +80,7 @@ class Scheduler:
         **kwargs: Any,
     ) -> None:
         self.app = app
-        self.data = maybe_evaluate({} if schedule is None else schedule)  # type: ignore[no-untyped-call]
+        self.data = maybe_evaluate({} if schedule is None else schedule)
         self.max_interval = max_interval or app.conf.beat_max_loop_interval or self.max_interval
         self.Producer = Producer or app.amqp.Producer
         self._heap: Any = None
@@ -202,18 +202,18 @@ class Scheduler:
             self.populate_heap()
         heap = self._heap
         if not heap:
-            return self.max_interval  # type: ignore[no-any-return]
+            return self.max_interval
         event = heap[0]
         entry = event[2]
         now = self._when(entry, 0)
         if event[0] > now:
-            return min(event[0] - now, self.max_interval)  # type: ignore[no-any-return]
+            return min(event[0] - now, self.max_interval)
         due, delay = self._due(lambda: self.is_due(entry), entry)
         first = heappop(heap)
         if first is not event:
             # the question whether it is due changed the heap: what is on top now is looked at first
             heappush(heap, first)
-            return min(first[0] - self._when(first[2], 0), self.max_interval)  # type: ignore[no-any-return]
+            return min(first[0] - self._when(first[2], 0), self.max_interval)
         if due:
             following = self.reserve(entry)
             self.apply_entry(entry, producer=self.producer)
@@ -223,7 +223,7 @@ class Scheduler:
         heappush(heap, event_t(self._when(entry, later), event[1], entry))
         if heap[0][2] is not entry:
             return 0
-        return min(self.adjust(later), self.max_interval)  # type: ignore[no-any-return]
+        return min(self.adjust(later), self.max_interval)
 
     # -- sending ----------------------------------------------------------------------------------------------------
 
@@ -325,7 +325,7 @@ def _release(connection: Any, failed: bool) -> None:
     from kombu.common import ignore_errors
 
     try:
-        ignore_errors(connection, connection.release)  # type: ignore[no-untyped-call]
+        ignore_errors(connection, connection.release)
     except Exception:
         if not failed:
             raise

@@ -20,7 +20,6 @@ from billiard.einfo import ExceptionInfo
 from kombu.exceptions import EncodeError, OperationalError
 from kombu.utils.encoding import safe_repr
 
-from ....errors import TimeLimitInterrupt
 from .. import _state, signals, states
 from .._state import _task_stack
 from ..exceptions import Ignore, InvalidTaskError, Reject, Retry
@@ -253,7 +252,7 @@ def build_tracer(
                         state = SUCCESS
                     finally:
                         if thread.decision is not None and not eager:
-                            _decide(thread)
+                            _state.decide()
                 except Reject as exc:
                     failed, given = Info(REJECTED, exc), ExceptionInfo(internal=True)
                     state, retval = failed.state, failed.retval
@@ -331,13 +330,6 @@ def build_tracer(
         return trace_ok_t(given, failed, seconds, text)
 
     return mark_boundary(trace_task)
-
-
-def _decide(thread: Any) -> None:
-    """The outcome is this thread's from now on, unless its hard limit has passed: then it was decided elsewhere."""
-    decision, thread.decision = thread.decision, None
-    if not decision.acquire(blocking=False):
-        raise TimeLimitInterrupt
 
 
 _loops = threading.local()

@@ -80,7 +80,7 @@ class ScheduleEntry:
 
     def default_now(self) -> datetime:
         """The time by the schedule's clock, else by the app's."""
-        return (self.schedule or self.app).now()  # type: ignore[no-any-return]
+        return (self.schedule or self.app).now()
 
     _default_now = default_now
 
@@ -117,7 +117,7 @@ class ScheduleEntry:
         return iter(vars(self).items())
 
     def __repr__(self) -> str:
-        call = reprcall(self.task, self.args or (), self.kwargs or {})  # type: ignore[no-untyped-call]
+        call = reprcall(self.task, self.args or (), self.kwargs or {})
         return f"<{type(self).__name__}: {self.name} {call} {self.schedule}"
 
     def __lt__(self, other: object) -> Any:

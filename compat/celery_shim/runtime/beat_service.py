@@ -181,7 +181,7 @@ class BeatPidbox:
         """Seconds after the last look at which beat counts as hanging; 0: never."""
         configured = self.app.conf.beat_remote_control_max_tick_age
         if configured is not None:
-            return configured  # type: ignore[no-any-return]
+            return configured
         service = self.service
         interval = service.effective_max_interval or service.max_interval or DEFAULT_MAX_INTERVAL
         return max(interval * 2, self.min_tick_age)

@@ -25,7 +25,7 @@ class _Unpickler(pickle.Unpickler):
         return super().find_class(module, name)
 
 
-class Store(shelve.Shelf):  # type: ignore[type-arg]
+class Store(shelve.Shelf):
     """A shelf over a dbm file."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -206,7 +206,7 @@ def start(app: Any, max_interval: Any = None, schedule_filename: Any = None, sch
     with _lock:
         running = _beats.get(app)
         if running is not None and running.alive:
-            return running  # type: ignore[no-any-return]
+            return running
         made = _beats[app] = EmbeddedBeat(app, max_interval, schedule_filename, scheduler_cls)
         _stop_at_exit()
         made._thread.start()
@@ -224,7 +224,7 @@ def stop(app: Any) -> None:
 
 def running(app: Any) -> EmbeddedBeat | None:
     """The beat of an app in this process, if there is one."""
-    return _beats.get(app)  # type: ignore[no-any-return]
+    return _beats.get(app)
 
 
 def worker_started(app: Any) -> None:

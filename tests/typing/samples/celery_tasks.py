@@ -113,3 +113,7 @@ def certain(task: Task[[int], str]) -> str:
 
 anything(add)
 certain(add)  # E: arg-type
+reveal_type(add.s(1))  # R: Signature[int]
+reveal_type(add.si(1, 2).set(queue="slow").delay().get())  # R: int
+reveal_type(add.s(1).clone((2,)).apply().get())  # R: int
+reveal_type(add.s(1, 2)())  # R: int
