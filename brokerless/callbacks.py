@@ -4,10 +4,13 @@ slow one would hold up every other limit. All others run where their task ended.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
 from typing import Any
+
+from .forks import end_child
 
 __all__ = ["SideThread"]
 
@@ -33,6 +36,7 @@ class SideThread:
             self._main()
 
     def _main(self) -> None:
+        process = os.getpid()
         while True:
             with self._changed:
                 if not self._waiting:
@@ -41,6 +45,8 @@ class SideThread:
                     return
                 func = self._waiting.pop(0)
             func()
+            if os.getpid() != process:
+                end_child(None)
 
     def drain(self, timeout: float | None) -> bool:
         """Waits until nothing is left to run, at most `timeout` seconds; whether that is so."""

@@ -20,6 +20,7 @@ from .clocks import ManualClock
 from .core import Task
 from .errors import CancelInterrupt, EngineShutdown, QueueFull
 from .extra import Extra
+from .forks import after_fork
 from .handle import TaskResult, run_callback
 from .keeper import Keeper, Timer
 from .limits import Limits
@@ -269,7 +270,7 @@ class Engine(core.Engine):
             if not pool.started and not pool.paused and not self.closed:
                 pool.start()
 
-    def _full(self, queue: int, lane: int, count: int) -> bool:
+    def _full(self, queue: int, lane: int, count: int, limit: int) -> bool:
         message = (
             f"queue {queue}, lane {lane} of {self.name!r} has no room for {count} more task(s); wait for some to "
             "finish, raise queue_size, or use on_full='block'"
@@ -278,18 +279,10 @@ class Engine(core.Engine):
             raise QueueFull(message)
         if self.is_own_thread():
             raise QueueFull(message + " (the submitter is a worker of this engine: waiting here could last for ever)")
-        limit = self.queue_size
-        if limit is not None and count > limit:
-            raise QueueFull(f"{message}; {count} can never fit into queue_size={limit}")
-        before = self.queued(queue, lane)
-        deadline = None if self.full_timeout is None else time.monotonic() + self.full_timeout
-        pause = 0.0005
-        # Any change is worth another try; with a known bound the wait is for enough room.
-        while self.queued(queue, lane) > (before - 1 if limit is None else limit - count) and not self.closed:
-            if deadline is not None and time.monotonic() >= deadline:
-                raise QueueFull(f"{message}; none was there within {self.full_timeout} s")
-            time.sleep(pause)
-            pause = min(pause * 2, 0.01)
+        if count > limit:
+            raise QueueFull(f"{message}; {count} can never fit into {limit}")
+        if not self.wait_room(queue, lane, count, limit, self.full_timeout):
+            raise QueueFull(f"{message}; none was there within {self.full_timeout} s")
         return True
 
     def is_own_thread(self) -> bool:
@@ -352,7 +345,7 @@ def _after_fork() -> None:
     _default_lock = threading.Lock()
 
 
-lifecycle.after_fork(_after_fork)
+after_fork(_after_fork)
 
 
 def default_engine() -> Engine:

@@ -7,11 +7,14 @@ It decides nothing about limits (`limits` does) and never runs a task.
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any
+
+from .forks import end_child
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -213,10 +216,13 @@ class Keeper:
 
     def _run(self, heap: _Heap, now: float) -> None:
         while (func := heap.pop_due(now)) is not None:
+            process, ours = os.getpid(), threading.current_thread() is self._thread
             try:
                 func()
             except BaseException:
                 log.exception("timer %r failed", func)
+            if ours and os.getpid() != process:
+                end_child(None)
 
     def reset_after_fork(self) -> None:
         """In a forked child: no thread, no timers."""

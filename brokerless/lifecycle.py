@@ -12,20 +12,19 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 import weakref
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from .core import RUNNING, Task
+from .forks import after_fork
 from .handle import label
 
 if TYPE_CHECKING:
     from .engine import Engine
 
-__all__ = ["after_fork", "settle", "shut_down", "watch"]
+__all__ = ["settle", "shut_down", "watch"]
 
 log = logging.getLogger("brokerless")
 
@@ -35,12 +34,6 @@ MOST_NAMED = 100
 _engines: weakref.WeakSet[Engine] = weakref.WeakSet()
 _lock = threading.Lock()
 _registered = False
-
-
-def after_fork(renew: Callable[[], None]) -> None:
-    """Calls `renew()` in every forked child: for locks that another thread may have held in the parent."""
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=renew)
 
 
 def _renew_lock() -> None:

@@ -7,11 +7,13 @@ there should be is decided elsewhere (`scaling`, `limits`, the user).
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from .forks import after_fork, end_child
 from .queues import Queue
 
 if TYPE_CHECKING:
@@ -22,6 +24,14 @@ __all__ = ["Pool", "pool_of_this_thread"]
 log = logging.getLogger("brokerless")
 
 _here = threading.local()
+
+
+def _nowhere() -> None:
+    global _here
+    _here = threading.local()
+
+
+after_fork(_nowhere)  # the thread that forked is no worker of the child
 
 MOST_LENT = 256
 """Threads that may stand in at once for workers which wait for other tasks."""
@@ -115,11 +125,16 @@ class Pool:
 
     def _main(self, worker: int) -> None:
         _here.pool = self
+        process = os.getpid()
         try:
             self.engine.work(worker)
-        except BaseException:
+        except BaseException as error:
+            if os.getpid() != process:
+                end_child(error)
             log.exception("pool %s: worker %d ended by an error of its own", self.name, worker)
         finally:
+            if os.getpid() != process:
+                end_child(None)
             thread = threading.current_thread()
             with self._lock:
                 if self._threads.get(worker) is thread:

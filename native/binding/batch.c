@@ -196,13 +196,7 @@ static int reserve_all(Batch *batch) {
         }
         unreserve(batch, i); /* nothing is held while waiting: two batches cannot block each other */
         i = 0;
-        PyObject *again = PyObject_CallMethod((PyObject *)batch->engine, "_full", "IIK", place->queue, place->lane,
-                                              (unsigned long long)place->count);
-        int yes = again != NULL ? PyObject_IsTrue(again) : -1;
-        Py_XDECREF(again);
-        if (yes == 0)
-            (void)bl_raise(BL_FULL, "the queue has no room for the batch");
-        if (yes <= 0 || bl_engine_enter(batch->engine) < 0)
+        if (bl_ask_for_room(batch->engine, place->queue, place->lane, place->count, batch->limit) < 0)
             return -1;
     }
     return 0;

@@ -1,7 +1,7 @@
 /* binding.h: the CPython side of the engine: object layouts and the calls between the binding's files.
  *
  * Files: module.c (start-up, constants, errors), task.c (type Task), engine.c (type Engine: set-up, queues,
- * groups, hooks), submit.c, worker.c (the loop), batch.c, finish.c (every way an attempt or a task ends), keeper.c
+ * groups, hooks), fork.c, submit.c, worker.c (the loop), batch.c, finish.c (every way an attempt or a task ends), keeper.c
  * (due work, deadlines, interrupts), query.c (lists and figures).
  *
  * RULES
@@ -34,6 +34,11 @@ typedef struct Defaults {
     PyObject *options;
 } Defaults;
 
+typedef struct Former {
+    uint64_t prefix;
+    uint16_t generation;
+} Former;
+
 typedef struct EngineObject {
     PyObject_HEAD
     bl_core *core;
@@ -41,6 +46,8 @@ typedef struct EngineObject {
     PyObject *weakrefs;
     uint64_t prefix;          /* first half of every task id */
     uint32_t generation;      /* of the process (forks) that the core belongs to */
+    Former *former;           /* what prefix was in the parent, its parent and so on */
+    unsigned former_count;
     bl_a32 started;           /* _start() was called */
     bl_a32 closed;            /* no more submits; workers leave when the lanes are empty */
     bl_a32 stopping;          /* workers leave after their task */
@@ -110,13 +117,15 @@ typedef struct Submission {
 extern PyTypeObject *bl_task_type;
 extern PyTypeObject *bl_engine_type;
 extern PyObject *bl_deferred;
-extern uint32_t bl_generation; /* counts forks; changed only in a child that has one thread */
 extern PyObject *bl_str_start, *bl_str_failed, *bl_str_callbacks, *bl_str_full, *bl_str_need_reserve,
     *bl_str_add_with_options, *bl_str_forked, *bl_str_priority;
 extern PyObject *bl_noop;          /* a Python function that does nothing: running it lets a waiting thread have the GIL */
 extern PyObject *bl_option_names;  /* frozenset of add_task's own keywords */
 PyObject *bl_raise(int code, const char *what); /* sets the exception for a bl_error; NULL */
 int64_t bl_nanoseconds(PyObject *seconds, int64_t none); /* float or int seconds; None -> none; -1 with an exception set */
+int64_t bl_deadline(PyObject *seconds); /* so many seconds from now on bl_now()'s clock; None: BL_NEVER; -1 with an exception */
+/* The deadline of a call whose only argument is `timeout`; `format` as for PyArg_ParseTupleAndKeywords. */
+int64_t bl_parse_deadline(PyObject *args, PyObject *kwargs, const char *format);
 double bl_epoch(EngineObject *engine, int64_t time);
 
 /* task.c */
@@ -132,9 +141,15 @@ extern PyType_Spec bl_task_spec;
 
 /* engine.c */
 int bl_engine_enter(EngineObject *engine); /* before each use: fork check, lazy start. -1 with an exception set */
-int bl_engine_fork_check(EngineObject *engine);
 QueueHooks *bl_engine_hooks(EngineObject *engine, unsigned queue);
 extern PyType_Spec bl_engine_spec;
+
+/* fork.c */
+extern uint32_t bl_generation; /* counts forks; changed only in a child that has one thread */
+int bl_watch_forks(void);
+int bl_engine_new_prefix(EngineObject *engine);
+int bl_engine_fork_check(EngineObject *engine); /* a fresh core in a child. -1 with an exception set */
+uint64_t bl_engine_prefix(EngineObject *engine, uint16_t generation); /* of the ids of that generation's tasks */
 
 /* submit.c */
 PyObject *bl_submit(EngineObject *engine, const Submission *what);
@@ -146,6 +161,9 @@ PyObject *bl_engine_enqueue(PyObject *self, PyObject *const *args, Py_ssize_t na
 PyObject *bl_engine_enqueue_many(PyObject *self, PyObject *args, PyObject *kwargs);
 /* submit.c again */
 int bl_requeue(EngineObject *engine, TaskObject *task); /* DELAYED -> QUEUED, past any bound; consumes the reference */
+/* Ask engine._full about a full lane: 0 try again, -1 exception set. */
+int bl_ask_for_room(EngineObject *engine, unsigned queue, unsigned lane, uint64_t count, uint64_t limit);
+PyObject *bl_engine_wait_room(PyObject *self, PyObject *args);
 
 /* finish.c: each consumes nothing; true when this call ended the attempt */
 bool bl_finish(TaskObject *task, bl_worker *worker, uint32_t attempt, unsigned state, PyObject *outcome, int64_t now);
@@ -156,7 +174,10 @@ PyObject *bl_fetch_exception(void);
 
 /* worker.c */
 TaskObject *bl_current(void);
-int64_t bl_run(EngineObject *engine, bl_worker *worker, TaskObject *task, uint32_t attempt); /* consumes the reference; when it ended */
+void bl_forget_current(void);
+/* Consumes the reference; when it ended. Look at bl_generation afterwards: if the task forked and this is the child,
+ * nothing was ended, and an exception may be set. */
+int64_t bl_run(EngineObject *engine, bl_worker *worker, TaskObject *task, uint32_t attempt);
 void bl_leave_registry(bl_core *core, bl_slot *slot);
 PyObject *bl_engine_work(PyObject *self, PyObject *arg);
 PyObject *bl_engine_claim(PyObject *self, PyObject *args, PyObject *kwargs);

@@ -1,8 +1,8 @@
-/* engine.c: the type Engine: set-up, queues, groups, hooks, the end, and the fork check.
+/* engine.c: the type Engine: set-up, queues, groups, hooks and the end.
  *
  * brokerless.engine.Engine subclasses it and owns the threads; the methods named with an underscore here are
  * the plain versions of what that class decides. Work is submitted in submit.c and batch.c, run in worker.c,
- * and looked at in keeper.c and query.c.
+ * and looked at in keeper.c and query.c; what a fork does to it is in fork.c.
  */
 #include "binding.h"
 
@@ -27,16 +27,6 @@ static int parse_config(PyObject *ttl, PyObject *most, PyObject *aging, Py_ssize
     return 0;
 }
 
-static int new_prefix(EngineObject *engine) {
-    PyObject *os = PyImport_ImportModule("os");
-    PyObject *bytes = os != NULL ? PyObject_CallMethod(os, "urandom", "i", 8) : NULL;
-    if (bytes != NULL)
-        memcpy(&engine->prefix, PyBytes_AS_STRING(bytes), sizeof engine->prefix);
-    Py_XDECREF(os);
-    Py_XDECREF(bytes);
-    return bytes != NULL ? 0 : -1;
-}
-
 static int engine_init(PyObject *self, PyObject *args, PyObject *kwargs) {
     static char *names[] = {"task_type", "ring_size", "aging", "result_ttl", "result_max", NULL};
     EngineObject *engine = (EngineObject *)self;
@@ -55,7 +45,7 @@ static int engine_init(PyObject *self, PyObject *args, PyObject *kwargs) {
     PyObject *step = aging != NULL ? Py_NewRef(aging) : PyLong_FromLong(64);
     int failed = step == NULL || parse_config(ttl, most, step, ring, &config) < 0;
     Py_XDECREF(step);
-    if (failed || new_prefix(engine) < 0)
+    if (failed || bl_engine_new_prefix(engine) < 0)
         return -1;
     engine->core = bl_core_new(&config);
     engine->claim_groups = PyDict_New();
@@ -71,28 +61,6 @@ static bool ready(EngineObject *engine) {
     if (engine->core == NULL)
         PyErr_SetString(PyExc_RuntimeError, "the engine is not set up: call Engine.__init__() first");
     return engine->core != NULL;
-}
-
-int bl_engine_fork_check(EngineObject *engine) {
-    if (!ready(engine))
-        return -1;
-    if (engine->generation == bl_generation)
-        return 0;
-    /* The old core stays as it is: threads of the parent may have been in the middle of changing it. */
-    bl_core *fresh = bl_core_new_like(engine->core);
-    if (fresh == NULL)
-        return PyErr_NoMemory(), -1;
-    engine->core = fresh;
-    engine->generation = bl_generation;
-    engine->guest_count = 0;
-    bl_store_relaxed(&engine->guest_lock.word, 0);
-    bl_store_relaxed(&engine->started, 0);
-    bl_store_relaxed(&engine->reserve_asked, 0);
-    if (new_prefix(engine) < 0)
-        return -1;
-    PyObject *result = PyObject_CallMethodNoArgs((PyObject *)engine, bl_str_forked);
-    Py_XDECREF(result);
-    return result != NULL ? 0 : -1;
 }
 
 static int start(EngineObject *engine) {
@@ -178,6 +146,7 @@ static void engine_dealloc(PyObject *self) {
     (void)engine_clear_refs(self);
     Py_CLEAR(engine->task_type);
     PyMem_Free(bl_load_relaxed(&engine->hooks));
+    PyMem_Free(engine->former);
     if (engine->core != NULL && engine->generation == bl_generation)
         bl_core_free(engine->core);
     type->tp_free(self);
@@ -361,19 +330,13 @@ static PyObject *engine_add_worker(PyObject *self, PyObject *args) {
     return worker != NULL ? PyLong_FromLong(worker->index) : bl_raise(BL_NOMEM, "no worker could be added");
 }
 
-static void wake_everybody(EngineObject *engine) {
-    for (unsigned group = 0; bl_core_has_group(engine->core, group); group++)
-        bl_ec_notify_all(bl_core_group_ec(engine->core, group));
-}
-
 static PyObject *engine_close(PyObject *self, PyObject *unused) {
     (void)unused;
     EngineObject *engine = (EngineObject *)self;
     if (bl_engine_fork_check(engine) < 0)
         return NULL;
     bl_store_seq(&engine->closed, 1); /* read in bl_engine_enter and must_leave */
-    wake_everybody(engine);
-    bl_core_kick(engine->core);
+    bl_core_wake_everybody(engine->core);
     Py_RETURN_NONE;
 }
 
@@ -390,7 +353,7 @@ static PyObject *engine_stop(PyObject *self, PyObject *unused) {
     if (closed == NULL)
         return NULL;
     bl_store_seq(&engine->stopping, 1); /* read in must_leave */
-    wake_everybody(engine);
+    bl_core_wake_everybody(engine->core);
     /* From here on the collector may find engine and kept tasks to be one another's only holders: it has to see them. */
     bl_registry_walk(bl_core_registry(engine->core), track_owner, NULL);
     return closed;
@@ -500,6 +463,9 @@ static PyMethodDef engine_methods[] = {
     {"submit", FAST(bl_engine_submit), METH_FASTCALL | METH_KEYWORDS, NULL},
     {"add_task", FAST(bl_engine_add_task), METH_FASTCALL | METH_KEYWORDS, NULL},
     {"enqueue", FAST(bl_engine_enqueue), METH_FASTCALL | METH_KEYWORDS, NULL},
+    {"wait_room", bl_engine_wait_room, METH_VARARGS,
+     PyDoc_STR("wait_room(queue, lane, count, limit, timeout=None) -> bool: until a lane bounded by `limit` has room for\n"
+               "`count` more, or close(); False after `timeout` seconds. Reserves nothing.")},
     {"enqueue_many", FAST(bl_engine_enqueue_many), METH_VARARGS | METH_KEYWORDS, NULL},
     {"add_queue", FAST(engine_add_queue), METH_VARARGS | METH_KEYWORDS, NULL},
     {"add_group", FAST(engine_add_group), METH_VARARGS | METH_KEYWORDS, NULL},

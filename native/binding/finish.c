@@ -112,9 +112,12 @@ static void ended(TaskObject *task, bl_worker *worker, uint32_t seen, unsigned s
         wake_waiters(task, worker, (seen & BL_F_CALLBACKS) != 0);
     if (slot->expires != BL_NEVER)
         forget_timer(task);
+    uint32_t generation = bl_generation;
     if ((seen & BL_F_CALLBACKS) != 0)
         run_callbacks(task);
     observe_finish(task);
+    if (generation != bl_generation)
+        return; /* one of them forked, and this is the child: the rest is the parent's to do */
     if (state == BL_COMPLETED)
         bl_task_release(task);
     if (bl_load_relaxed(&engine->stopping) != 0 && !PyObject_GC_IsTracked((PyObject *)task))

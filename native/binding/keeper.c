@@ -7,18 +7,13 @@
 #include "binding.h"
 
 PyObject *bl_engine_keeper_wait(PyObject *self, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"timeout", NULL};
     EngineObject *engine = (EngineObject *)self;
-    PyObject *timeout = Py_None;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O:keeper_wait", names, &timeout))
-        return NULL;
-    int64_t span = bl_nanoseconds(timeout, BL_NEVER);
-    if (span == -1 || bl_engine_fork_check(engine) < 0)
+    int64_t deadline = bl_parse_deadline(args, kwargs, "|O:keeper_wait");
+    if (deadline == -1 || bl_engine_fork_check(engine) < 0)
         return NULL;
     bl_core *core = engine->core;
-    int64_t now = bl_now();
     Py_BEGIN_ALLOW_THREADS
-    (void)bl_core_keeper_wait(core, span > BL_NEVER - now ? BL_NEVER : now + span);
+    (void)bl_core_keeper_wait(core, deadline);
     Py_END_ALLOW_THREADS
     if (PyErr_CheckSignals() < 0)
         return NULL;
@@ -33,13 +28,22 @@ PyObject *bl_engine_kick(PyObject *self, PyObject *unused) {
     Py_RETURN_NONE;
 }
 
-/* Cancel what its expiry says; true when this call did it. Keeps the timer's reference. */
-static bool expire(EngineObject *engine, bl_slot *slot) {
-    uint32_t seen;
-    if (bl_core_cancel(engine->core, slot, &seen) != BL_OK)
-        return false;
-    bl_cancelled(slot->owner, NULL, seen, true);
-    return true;
+enum due { DUE_READY, DUE_EXPIRED, DUE_NOT };
+
+/* What a slot that left the timers is due for. A retry may have given it new times since it was put in, and may be
+ * changing them now: they are read under the task's lock, as retry_later writes them. */
+static enum due due_for(TaskObject *task, int64_t now) {
+    bl_slot *slot = task->slot;
+    bl_mutex_lock(&task->lock);
+    uint32_t word = bl_load_acquire(&slot->word); /* transitions in slots.c release */
+    int64_t due = slot->due;
+    int64_t expires = slot->expires;
+    bl_mutex_unlock(&task->lock);
+    if (bl_word_terminal(word) || bl_word_state(word) == BL_RUNNING)
+        return DUE_NOT;
+    if (expires <= now)
+        return DUE_EXPIRED;
+    return bl_word_state(word) == BL_DELAYED && due <= now ? DUE_READY : DUE_NOT;
 }
 
 PyObject *bl_engine_fire_due(PyObject *self, PyObject *unused) {
@@ -52,14 +56,15 @@ PyObject *bl_engine_fire_due(PyObject *self, PyObject *unused) {
     int64_t now = bl_core_now(engine->core);
     while ((slot = bl_core_pop_due(engine->core, now)) != NULL) {
         TaskObject *task = slot->owner;
-        uint32_t word = bl_load_acquire(&slot->word); /* transitions in slots.c release */
+        enum due what = due_for(task, now);
+        uint32_t seen;
         fired++;
-        if (bl_word_state(word) == BL_DELAYED && (slot->expires == BL_NEVER || slot->expires > now)) {
+        if (what == DUE_READY) {
             (void)bl_requeue(engine, task);
             continue;
         }
-        if (!bl_word_terminal(word))
-            (void)expire(engine, slot);
+        if (what == DUE_EXPIRED && bl_core_cancel(engine->core, slot, &seen) == BL_OK)
+            bl_cancelled(task, NULL, seen, true);
         Py_DECREF(task);
     }
     return PyLong_FromLong(fired);

@@ -7,13 +7,11 @@
 #include "binding.h"
 
 #include <math.h>
-#include <pthread.h>
 #include <time.h>
 
 PyTypeObject *bl_task_type;
 PyTypeObject *bl_engine_type;
 PyObject *bl_deferred;
-uint32_t bl_generation;
 PyObject *bl_str_start, *bl_str_failed, *bl_str_callbacks, *bl_str_full, *bl_str_need_reserve, *bl_str_add_with_options,
     *bl_str_forked, *bl_str_priority;
 PyObject *bl_noop;
@@ -57,12 +55,22 @@ int64_t bl_nanoseconds(PyObject *seconds, int64_t none) {
     return value >= 9.2e9 ? BL_NEVER : (int64_t)(value * 1e9);
 }
 
+int64_t bl_deadline(PyObject *seconds) {
+    int64_t span = bl_nanoseconds(seconds, BL_NEVER);
+    int64_t now = bl_now();
+    return span == -1 ? -1 : span > BL_NEVER - now ? BL_NEVER : now + span;
+}
+
+int64_t bl_parse_deadline(PyObject *args, PyObject *kwargs, const char *format) {
+    static char *names[] = {"timeout", NULL};
+    PyObject *timeout = Py_None;
+    return PyArg_ParseTupleAndKeywords(args, kwargs, format, names, &timeout) ? bl_deadline(timeout) : -1;
+}
+
 double bl_epoch(EngineObject *engine, int64_t time) {
     /* a hand-set clock is shown as it was set: its user decides what its zero means */
     return (double)(bl_core_manual(engine->core) ? time : time + epoch_offset) / 1e9;
 }
-
-static void after_fork_in_child(void) { bl_generation++; }
 
 static PyObject *module_current(PyObject *module, PyObject *unused) {
     (void)module;
@@ -184,7 +192,7 @@ PyMODINIT_FUNC PyInit__engine(void) {
         return NULL;
     }
     measure_epoch();
-    if (!at_fork && pthread_atfork(NULL, NULL, after_fork_in_child) == 0)
+    if (!at_fork && bl_watch_forks() == 0)
         at_fork = true;
     return module;
 }

@@ -183,17 +183,11 @@ PyObject *bl_engine_outstanding(PyObject *self, PyObject *unused) {
 }
 
 PyObject *bl_engine_drain(PyObject *self, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"timeout", NULL};
     EngineObject *engine = (EngineObject *)self;
-    PyObject *timeout = Py_None;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O:drain", names, &timeout))
-        return NULL;
-    int64_t span = bl_nanoseconds(timeout, BL_NEVER);
-    if (span == -1 || bl_engine_fork_check(engine) < 0)
+    int64_t deadline = bl_parse_deadline(args, kwargs, "|O:drain");
+    if (deadline == -1 || bl_engine_fork_check(engine) < 0)
         return NULL;
     bl_core *core = engine->core;
-    int64_t now = bl_now();
-    int64_t deadline = span > BL_NEVER - now ? BL_NEVER : now + span;
     for (;;) {
         int result;
         Py_BEGIN_ALLOW_THREADS

@@ -3,8 +3,8 @@
  * DESIGN
  * submit() and add_task() are the hot path: no options to parse, one object, one slot, one push. Whatever
  * needs a decision (options, coroutine functions, decorated tasks) goes to engine._add_with_options in
- * Python, which comes back through enqueue(). A bounded lane that is full asks engine._full, which blocks
- * or raises. enqueue_many() builds all tasks first, reserves room for all, and then pushes: all or nothing.
+ * Python, which comes back through enqueue(). A bounded lane that is full asks engine._full, which waits with
+ * wait_room() or raises. enqueue_many() builds all tasks first, reserves room for all, and then pushes: all or nothing.
  */
 #include <time.h>
 
@@ -35,16 +35,54 @@ void bl_pushed(EngineObject *engine, unsigned queue, unsigned lane, bool woken) 
     }
 }
 
-/* Ask Python what to do about a full lane: 0 try again, -1 exception set. */
-static int wait_for_room(EngineObject *engine, unsigned queue, unsigned lane, uint64_t count) {
-    PyObject *again = PyObject_CallMethod((PyObject *)engine, "_full", "IIK", queue, lane, (unsigned long long)count);
+int bl_ask_for_room(EngineObject *engine, unsigned queue, unsigned lane, uint64_t count, uint64_t limit) {
+    PyObject *again = PyObject_CallMethod((PyObject *)engine, "_full", "IIKK", queue, lane, (unsigned long long)count,
+                                          (unsigned long long)limit);
     if (again == NULL)
         return -1;
     int yes = PyObject_IsTrue(again);
     Py_DECREF(again);
     if (yes == 0)
         (void)bl_raise(BL_FULL, "the queue is full");
-    return yes > 0 ? 0 : -1;
+    return yes > 0 ? bl_engine_enter(engine) : -1;
+}
+
+/* 1 there was room or the engine is closed, 0 timed out, -1 exception. */
+static int wait_for_room(EngineObject *engine, bl_queue *queue, unsigned lane, uint64_t count, uint64_t limit,
+                         int64_t deadline) {
+    bl_ec *ec = bl_queue_room(queue, lane);
+    for (;;) {
+        uint32_t key = bl_ec_prepare(ec);
+        /* closed: stored by close() before it wakes whoever waits here */
+        if (bl_queue_has_room(queue, lane, count, limit) || bl_load_seq(&engine->closed) != 0) {
+            bl_ec_cancel(ec);
+            return 1;
+        }
+        int result;
+        Py_BEGIN_ALLOW_THREADS
+        result = bl_ec_wait(ec, key, deadline);
+        Py_END_ALLOW_THREADS
+        if (PyErr_CheckSignals() < 0)
+            return -1;
+        if (result == BL_TIMEOUT)
+            return bl_queue_has_room(queue, lane, count, limit);
+    }
+}
+
+PyObject *bl_engine_wait_room(PyObject *self, PyObject *args) {
+    EngineObject *engine = (EngineObject *)self;
+    unsigned int index, lane;
+    unsigned long long count, limit;
+    PyObject *timeout = Py_None;
+    if (!PyArg_ParseTuple(args, "IIKK|O:wait_room", &index, &lane, &count, &limit, &timeout) ||
+        bl_engine_fork_check(engine) < 0)
+        return NULL;
+    bl_queue *queue = bl_core_queue(engine->core, index);
+    if (queue == NULL || lane >= bl_queue_lanes(queue))
+        return PyErr_Format(PyExc_ValueError, "queue %u has no lane %u", index, lane);
+    int64_t deadline = bl_deadline(timeout);
+    int there = deadline < 0 ? -1 : wait_for_room(engine, queue, lane, count, limit, deadline);
+    return there < 0 ? NULL : PyBool_FromLong(there);
 }
 
 static int reserve(EngineObject *engine, unsigned queue, unsigned lane, uint64_t count, uint64_t limit) {
@@ -56,7 +94,7 @@ static int reserve(EngineObject *engine, unsigned queue, unsigned lane, uint64_t
             PyErr_Format(PyExc_ValueError, "queue %u has no lane %u", queue, lane);
             return -1;
         }
-        if (wait_for_room(engine, queue, lane, count) < 0 || bl_engine_enter(engine) < 0)
+        if (bl_ask_for_room(engine, queue, lane, count, limit) < 0)
             return -1;
     }
 }

@@ -194,7 +194,7 @@ static PyObject *task_refuse_new(PyTypeObject *type, PyObject *args, PyObject *k
 
 PyObject *bl_task_identifier(TaskObject *task) {
     char text[33];
-    PyOS_snprintf(text, sizeof text, "%016llx%016llx", (unsigned long long)task->engine->prefix,
+    PyOS_snprintf(text, sizeof text, "%016llx%016llx", (unsigned long long)bl_engine_prefix(task->engine, task->generation),
                   (unsigned long long)task->slot->id);
     return PyUnicode_FromStringAndSize(text, 32);
 }
@@ -433,11 +433,8 @@ static PyObject *task_wait(PyObject *self, PyObject *args, PyObject *kwargs) {
         return PyErr_Format(PyExc_RuntimeError,
                             "task %llu was submitted by the parent process and never ends in this one: submit it again here",
                             (unsigned long long)task->slot->id);
-    int64_t span = bl_nanoseconds(timeout, BL_NEVER);
-    if (span == -1)
-        return NULL;
-    int64_t now = bl_now();
-    int over = wait_terminal(task, span > BL_NEVER - now ? BL_NEVER : now + span);
+    int64_t deadline = bl_deadline(timeout);
+    int over = deadline == -1 ? -1 : wait_terminal(task, deadline);
     return over < 0 ? NULL : PyBool_FromLong(over);
 }
 
@@ -483,43 +480,35 @@ static PyObject *task_add_callback(PyObject *self, PyObject *function) {
 
 static int64_t now_of(TaskObject *task) { return bl_core_now(task->engine->core); }
 
-static int parse_end(PyObject *args, TaskObject *task, uint32_t *attempt, PyObject **outcome) {
-    unsigned long number;
-    if (!PyArg_ParseTuple(args, "kO", &number, outcome))
-        return -1;
-    *attempt = (uint32_t)number;
-    return bl_task_foreign(task) ? 1 : 0;
+typedef bool (*end_attempt)(TaskObject *task, uint32_t attempt, PyObject *outcome);
+
+static bool complete(TaskObject *task, uint32_t attempt, PyObject *value) {
+    return bl_finish(task, NULL, attempt, BL_COMPLETED, value, now_of(task));
 }
 
-static PyObject *task_finish(PyObject *self, PyObject *args) {
-    TaskObject *task = (TaskObject *)self;
-    uint32_t attempt;
-    PyObject *value;
-    int foreign = parse_end(args, task, &attempt, &value);
-    if (foreign < 0)
-        return NULL;
-    return PyBool_FromLong(!foreign && bl_finish(task, NULL, attempt, BL_COMPLETED, value, now_of(task)));
+static bool fail_for_good(TaskObject *task, uint32_t attempt, PyObject *error) {
+    return bl_finish(task, NULL, attempt, BL_FAILED, error, now_of(task));
 }
 
-static PyObject *task_fail(PyObject *self, PyObject *args) {
-    TaskObject *task = (TaskObject *)self;
-    uint32_t attempt;
-    PyObject *error;
-    int foreign = parse_end(args, task, &attempt, &error);
-    if (foreign < 0)
-        return NULL;
-    return PyBool_FromLong(!foreign && bl_finish(task, NULL, attempt, BL_FAILED, error, now_of(task)));
+static bool fail_attempt(TaskObject *task, uint32_t attempt, PyObject *error) {
+    return bl_attempt_failed(task, NULL, attempt, error, now_of(task));
 }
 
-static PyObject *task_failed_attempt(PyObject *self, PyObject *args) {
+/* (attempt, outcome) from outside: whether that ended the attempt. */
+static PyObject *end_from_outside(PyObject *self, PyObject *args, end_attempt end) {
     TaskObject *task = (TaskObject *)self;
-    uint32_t attempt;
-    PyObject *error;
-    int foreign = parse_end(args, task, &attempt, &error);
-    if (foreign < 0)
+    unsigned long attempt;
+    PyObject *outcome;
+    if (!PyArg_ParseTuple(args, "kO", &attempt, &outcome))
         return NULL;
-    return PyBool_FromLong(!foreign && bl_attempt_failed(task, NULL, attempt, error, now_of(task)));
+    return PyBool_FromLong(!bl_task_foreign(task) && end(task, (uint32_t)attempt, outcome));
 }
+
+static PyObject *task_finish(PyObject *self, PyObject *args) { return end_from_outside(self, args, complete); }
+
+static PyObject *task_fail(PyObject *self, PyObject *args) { return end_from_outside(self, args, fail_for_good); }
+
+static PyObject *task_failed_attempt(PyObject *self, PyObject *args) { return end_from_outside(self, args, fail_attempt); }
 
 static PyObject *task_hold(PyObject *self, PyObject *arg) {
     unsigned long attempt = PyLong_AsUnsignedLong(arg);

@@ -8,6 +8,8 @@
  * the GIL again, and the waiter's clock starts anew each time.)
  * An interrupt (asynchronous exception) can be set only while bl_worker_peek() holds the attempt open, and
  * is taken here before anything else runs: it never reaches another task.
+ * A task that forks comes back twice. In the child the task, the worker's record and the core belong to the parent:
+ * the loop leaves there without touching them.
  * Retries, limits, callbacks are decided elsewhere (finish.c, Python).
  */
 #include "binding.h"
@@ -17,6 +19,8 @@
 static _Thread_local TaskObject *current_task;
 
 TaskObject *bl_current(void) { return current_task; }
+
+void bl_forget_current(void) { current_task = NULL; }
 
 static PyObject *call_function(TaskObject *task) {
     PyObject *kwnames = bl_task_kwnames(task);
@@ -74,11 +78,16 @@ static void take_interrupt(void) {
 int64_t bl_run(EngineObject *engine, bl_worker *worker, TaskObject *task, uint32_t attempt) {
     bl_core *core = engine->core;
     TaskObject *outer = current_task;
+    uint32_t generation = bl_generation;
     QueueHooks *hooks = bl_engine_hooks(engine, task->slot->queue);
     current_task = task;
     observe_start(task, hooks);
     bl_worker_begin(core, worker, task->slot, attempt, bl_core_now(core));
     PyObject *result = call(task, hooks, attempt);
+    if (generation != bl_generation) {
+        Py_XDECREF(result);
+        return 0;
+    }
     PyObject *error = result == NULL ? bl_fetch_exception() : NULL;
     int64_t now = bl_core_now(core);
     if (bl_worker_end(core, worker, now))
@@ -87,9 +96,11 @@ int64_t bl_run(EngineObject *engine, bl_worker *worker, TaskObject *task, uint32
         (void)bl_attempt_failed(task, worker, attempt, error, now);
     else if (result != bl_deferred)
         (void)bl_finish(task, worker, attempt, BL_COMPLETED, result, now);
-    current_task = outer;
     Py_XDECREF(result);
     Py_XDECREF(error);
+    if (generation != bl_generation) /* a callback forked */
+        return 0;
+    current_task = outer;
     Py_DECREF(task);
     return now;
 }
@@ -159,6 +170,7 @@ static void sleep_for_work(EngineObject *engine, bl_worker *worker, bl_take *tak
 
 static void loop(EngineObject *engine, bl_worker *worker, PyObject **context) {
     bl_core *core = engine->core;
+    uint32_t generation = bl_generation;
     int64_t yielded = 0;
     while (!must_leave(engine, worker, false)) {
         bl_take take;
@@ -171,6 +183,8 @@ static void loop(EngineObject *engine, bl_worker *worker, PyObject **context) {
         }
         bl_flush_wake(worker);
         int64_t over = handle(engine, worker, &take);
+        if (generation != bl_generation)
+            return;
         if (over != 0) {
             clean_context(context);
             let_others_run(over, &yielded);
@@ -196,12 +210,17 @@ PyObject *bl_engine_work(PyObject *self, PyObject *arg) {
     uint32_t generation = bl_generation;
     worker->thread = PyThread_get_thread_ident();
     loop(engine, worker, &context);
+    PyObject *error = PyErr_Occurred() != NULL ? bl_fetch_exception() : NULL; /* of a forked child */
     if (PyContext_Exit(context) < 0)
         PyErr_Clear();
     Py_DECREF(context);
-    if (generation == bl_generation) /* a task that forked comes back here in the child: the record is the parent's */
+    if (generation == bl_generation)
         bl_core_remove_worker(engine->core, worker);
-    Py_RETURN_NONE;
+    if (error == NULL)
+        Py_RETURN_NONE;
+    PyErr_SetObject((PyObject *)Py_TYPE(error), error);
+    Py_DECREF(error);
+    return NULL;
 }
 
 /* A worker record for a thread that is no worker. */
@@ -292,12 +311,10 @@ static long claim_group(EngineObject *engine, const uint16_t *queues, Py_ssize_t
     return group;
 }
 
-static TaskObject *wait_and_take(EngineObject *engine, const uint16_t *queues, Py_ssize_t count, int64_t span) {
+static TaskObject *wait_and_take(EngineObject *engine, const uint16_t *queues, Py_ssize_t count, int64_t deadline) {
     long group = claim_group(engine, queues, count);
     if (group < 0)
         return NULL;
-    int64_t now = bl_now();
-    int64_t deadline = span > BL_NEVER - now ? BL_NEVER : now + span;
     bl_ec *ec = bl_core_group_ec(engine->core, (unsigned)group);
     uint32_t attempt;
     for (;;) {
@@ -325,13 +342,14 @@ PyObject *bl_engine_claim(PyObject *self, PyObject *args, PyObject *kwargs) {
     PyObject *timeout = NULL;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|O:claim", names, &queues, &timeout))
         return NULL;
-    int64_t span = timeout == NULL ? 0 : bl_nanoseconds(timeout, BL_NEVER);
+    int64_t deadline = timeout == NULL ? 0 : bl_deadline(timeout);
     uint16_t *indexes;
     Py_ssize_t count;
-    if (span == -1 || bl_engine_fork_check(engine) < 0 || bl_queue_indexes(engine, queues, &indexes, &count) < 0)
+    if (deadline == -1 || bl_engine_fork_check(engine) < 0 || bl_queue_indexes(engine, queues, &indexes, &count) < 0)
         return NULL;
     uint32_t attempt;
-    TaskObject *task = span == 0 ? take_one(engine, indexes, count, &attempt) : wait_and_take(engine, indexes, count, span);
+    TaskObject *task = deadline <= bl_now() ? take_one(engine, indexes, count, &attempt)
+                                            : wait_and_take(engine, indexes, count, deadline);
     PyMem_Free(indexes);
     if (task == NULL)
         return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
@@ -344,14 +362,20 @@ PyObject *bl_engine_perform(PyObject *self, PyObject *arg) {
         return PyErr_Format(PyExc_TypeError, "perform() needs a task of this engine that was claimed, not %R", arg);
     TaskObject *task = (TaskObject *)arg;
     uint32_t word = bl_load_acquire(&task->slot->word); /* transitions in slots.c release */
-    if (bl_word_state(word) != BL_RUNNING)
+    if (bl_engine_fork_check(engine) < 0)
+        return NULL;
+    if (bl_word_state(word) != BL_RUNNING || bl_task_foreign(task))
         return PyErr_Format(PyExc_ValueError, "task %llu is not claimed: use claim() first", (unsigned long long)task->slot->id);
     bl_worker *worker = borrow(engine);
     if (worker == NULL)
         return NULL;
     Py_INCREF(task);
+    uint32_t generation = bl_generation;
     bl_run(engine, worker, task, bl_word_attempt(word));
-    give_back(engine, worker);
+    if (generation == bl_generation)
+        give_back(engine, worker);
+    if (PyErr_Occurred() != NULL) /* of a forked child */
+        return NULL;
     Py_RETURN_NONE;
 }
 
@@ -379,16 +403,20 @@ PyObject *bl_engine_run_until_empty(PyObject *self, PyObject *args, PyObject *kw
         return NULL;
     }
     Py_ssize_t ran = 0;
+    uint32_t generation = bl_generation;
     uint32_t attempt;
     TaskObject *task;
     while (ran < limit && (task = take_one(engine, indexes, count, &attempt)) != NULL) {
         bl_run(engine, worker, task, attempt);
-        bl_flush_wake(worker);
         ran++;
+        if (generation != bl_generation)
+            break;
+        bl_flush_wake(worker);
         if (PyErr_CheckSignals() < 0)
             break;
     }
-    give_back(engine, worker);
+    if (generation == bl_generation)
+        give_back(engine, worker);
     PyMem_Free(indexes);
     return PyErr_Occurred() ? NULL : PyLong_FromSsize_t(ran);
 }

@@ -168,6 +168,8 @@ uint64_t bl_core_retained(const bl_core *core);
  * results, `until`, or a kick. `until` is real time (bl_now) even while the clock is hand-set. */
 int bl_core_keeper_wait(bl_core *core, int64_t until);
 void bl_core_kick(bl_core *core);
+/* Whoever sleeps in here looks again: workers, the keeper, submitters that wait for room; not drainers. */
+void bl_core_wake_everybody(bl_core *core);
 
 /* Draining: waits until every submitted slot is done. BL_OK, BL_TIMEOUT, BL_AGAIN (signal). */
 int bl_core_drain_wait(bl_core *core, int64_t deadline);

@@ -6,6 +6,7 @@
  *   begin -> keeper:          seq_cst store of the deadline, then seq_cst load of keeper_wake; the keeper
  *                             stores keeper_wake = BL_NEVER, then reads all deadlines. One of them sees the other.
  *   done -> drainer:          seq_cst on both sides, see bl_core_idle
+ *   room -> submitter:        event count of the lane (queue.c)
  *   worker end -> peeker:     one exchange on the token; a peeker that was first makes the worker wait for
  *                             the few instructions of its visit
  * It never calls back; tables are in core.c.
@@ -312,6 +313,15 @@ int bl_core_keeper_wait(bl_core *core, int64_t until) {
 void bl_core_kick(bl_core *core) {
     bl_store_seq(&core->kicked, 1); /* pairs with the exchange in bl_core_keeper_wait */
     bl_ec_notify_all(&core->keeper);
+}
+
+void bl_core_wake_everybody(bl_core *core) {
+    for (unsigned group = 0; bl_core_has_group(core, group); group++)
+        bl_ec_notify_all(bl_core_group_ec(core, group));
+    bl_queue *queue;
+    for (unsigned i = 0; (queue = bl_core_queue(core, i)) != NULL; i++)
+        bl_queue_wake_blocked(queue);
+    bl_core_kick(core);
 }
 
 void bl_core_done(bl_core *core, bl_worker *worker) {

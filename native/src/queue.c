@@ -11,23 +11,23 @@
  *
  * A front slot waits in a list behind a small lock; `fronted` says from outside whether it is worth taking.
  *
- * It does not wake anybody, and does not look at a slot's state.
+ * It wakes nobody but those who wait for room in a bounded lane, and does not look at a slot's state.
  */
 #include "queue.h"
 
 #include "mem.h"
-#include "park.h"
 
 #define SEQ_MIDDLE (UINT64_C(1) << 63) /* lanes count up from here, the front counts down */
 
 typedef struct tally {
     _Alignas(BL_CACHE_LINE) bl_a64 in; /* moved by reserve; partner: the load in bl_queue_live */
     char pad_in[BL_CACHE_LINE - sizeof(bl_a64)];
-    _Alignas(BL_CACHE_LINE) bl_a64 out; /* moved by release; partner: the acquire loads in reserve and live */
+    _Alignas(BL_CACHE_LINE) bl_a64 out; /* moved by release; partner: the loads in reserve, has_room and live */
     char pad_out[BL_CACHE_LINE - sizeof(bl_a64)];
+    bl_ec room; /* submitters that wait for a release; takers only read it */
 } tally;
 
-_Static_assert(sizeof(tally) == 2 * BL_CACHE_LINE, "submitters and takers write different cache lines");
+_Static_assert(sizeof(tally) == 3 * BL_CACHE_LINE, "submitters, takers and waiters write different cache lines");
 
 struct bl_queue {
     _Alignas(BL_CACHE_LINE) unsigned lanes;
@@ -59,6 +59,7 @@ bl_queue *bl_queue_new(unsigned lanes, size_t ring_size) {
     queue->front_seq = SEQ_MIDDLE;
     atomic_init(&queue->next_seq, SEQ_MIDDLE);
     for (unsigned i = 0; i < lanes; i++) {
+        bl_ec_init(&queue->tallies[i].room);
         queue->lane[i] = bl_lane_new(ring_size, NULL);
         if (queue->lane[i] == NULL) {
             bl_queue_free(queue);
@@ -99,8 +100,26 @@ int bl_queue_reserve(bl_queue *queue, unsigned lane, uint64_t count, uint64_t li
 }
 
 void bl_queue_release(bl_queue *queue, unsigned lane, uint64_t count) {
-    /* Partner: the loads in bl_queue_reserve and bl_queue_live. */
-    bl_add_acq_rel(&queue->tallies[lane].out, count);
+    tally *t = &queue->tallies[lane];
+    /* Partners: the loads in bl_queue_reserve and bl_queue_live. seq: with the load of the waiters that follows it is
+     * this side of the handshake with whoever waits for room, bl_queue_has_room is the other. */
+    bl_add_seq(&t->out, count);
+    bl_ec_notify_all(&t->room);
+}
+
+bool bl_queue_has_room(const bl_queue *queue, unsigned lane, uint64_t count, uint64_t limit) {
+    const tally *t = &queue->tallies[lane];
+    uint64_t in = bl_load_acquire(&t->in);
+    uint64_t live = in - bl_load_seq(&t->out); /* partner: the add in bl_queue_release */
+    return limit == 0 || (count <= limit && ((int64_t)live < 0 || live <= limit - count));
+}
+
+bl_ec *bl_queue_room(bl_queue *queue, unsigned lane) { return &queue->tallies[lane].room; }
+
+void bl_queue_wake_blocked(bl_queue *queue) {
+    for (unsigned i = 0; i < queue->lanes; i++) {
+        bl_ec_notify_all(&queue->tallies[i].room);
+    }
 }
 
 static void push_front(bl_queue *queue, bl_slot *slot) {

@@ -12,6 +12,7 @@
 #define BL_QUEUE_H
 
 #include "lane.h"
+#include "park.h"
 
 #define BL_MAX_LANES 16
 
@@ -26,6 +27,12 @@ unsigned bl_queue_lanes(const bl_queue *queue);
  * the queued state by whatever way (claim, cancel, expiry). */
 int bl_queue_reserve(bl_queue *queue, unsigned lane, uint64_t count, uint64_t limit);
 void bl_queue_release(bl_queue *queue, unsigned lane, uint64_t count);
+/* Waiting for room in a bounded lane: prepare on the lane's event count, look with has_room, then wait or cancel
+ * (park.h), and reserve again. Every release wakes all who wait there, because they may want different amounts.
+ * bl_queue_wake_blocked wakes them all without any room: what they wait for is not coming. */
+bool bl_queue_has_room(const bl_queue *queue, unsigned lane, uint64_t count, uint64_t limit);
+bl_ec *bl_queue_room(bl_queue *queue, unsigned lane);
+void bl_queue_wake_blocked(bl_queue *queue);
 
 /* slot->lane says where; slot->seq is set (front slots get seqs below all others, newest lowest). */
 int bl_queue_push(bl_queue *queue, bl_slot *slot, bool front); /* BL_OK or BL_NOMEM */

@@ -95,6 +95,24 @@ static void test_no_memory(void) {
     bl_queue_free(queue);
 }
 
+static void test_has_room(void) {
+    bl_queue *queue = bl_queue_new(2, 4);
+    CHECK(bl_queue_has_room(queue, 0, 5, 5) && !bl_queue_has_room(queue, 0, 6, 5) && bl_queue_has_room(queue, 0, 6, 0));
+    CHECK(bl_queue_reserve(queue, 0, 5, 5) == BL_OK);
+    CHECK(!bl_queue_has_room(queue, 0, 1, 5) && bl_queue_has_room(queue, 1, 5, 5));
+    uint32_t key = bl_ec_prepare(bl_queue_room(queue, 0));
+    bl_queue_release(queue, 1, 0); /* another lane: nobody is woken */
+    CHECK(bl_ec_wait(bl_queue_room(queue, 0), key, 1) == BL_TIMEOUT);
+    key = bl_ec_prepare(bl_queue_room(queue, 0));
+    bl_queue_release(queue, 0, 2);
+    CHECK(bl_ec_wait(bl_queue_room(queue, 0), key, BL_NEVER) == BL_OK);
+    CHECK(bl_queue_has_room(queue, 0, 2, 5) && !bl_queue_has_room(queue, 0, 3, 5));
+    key = bl_ec_prepare(bl_queue_room(queue, 1));
+    bl_queue_wake_blocked(queue);
+    CHECK(bl_ec_wait(bl_queue_room(queue, 1), key, BL_NEVER) == BL_OK);
+    bl_queue_free(queue);
+}
+
 #define LIMIT 20
 
 typedef struct shared {
@@ -102,8 +120,23 @@ typedef struct shared {
     bl_slot *slots;
     tags t;
     bool bounded;
+    bool waits; /* for room, asleep; else by trying again */
     bl_ai64 inside[4]; /* counted after the reservation and before the release: never above the true number */
 } shared;
+
+static void wait_for_room(shared *s, unsigned lane) {
+    if (!s->waits) {
+        sched_yield();
+        return;
+    }
+    bl_ec *ec = bl_queue_room(s->queue, lane);
+    uint32_t key = bl_ec_prepare(ec);
+    if (bl_queue_has_room(s->queue, lane, 1, LIMIT)) {
+        bl_ec_cancel(ec);
+    } else {
+        (void)bl_ec_wait(ec, key, BL_NEVER);
+    }
+}
 
 static void produce(shared *s, unsigned index) {
     for (uint64_t i = 0; i < s->t.each; i++) {
@@ -111,7 +144,7 @@ static void produce(shared *s, unsigned index) {
         slot->id = tag(index, i);
         slot->lane = (uint8_t)(index % 4); /* one lane per producer: its order is kept */
         while (bl_queue_reserve(s->queue, slot->lane, 1, s->bounded ? LIMIT : 0) != BL_OK) {
-            sched_yield();
+            wait_for_room(s, slot->lane);
         }
         CHECK(atomic_fetch_add(&s->inside[slot->lane], 1) < (s->bounded ? LIMIT : INT64_MAX));
         CHECK(bl_queue_push(s->queue, slot, false) == BL_OK);
@@ -142,9 +175,10 @@ static void produce_or_consume(unsigned index, void *arg) {
 static void test_many_producers_many_consumers(void) {
     static const unsigned crews[][2] = {{1, 1}, {2, 2}, {4, 4}, {8, 8}};
     for (size_t c = 0; c < sizeof crews / sizeof *crews; c++) {
-        for (int bounded = 0; bounded < 2; bounded++) {
+        for (int bounded = 0; bounded < 3; bounded++) {
             uint64_t each = (bounded ? 30000u : 60000u) / SCALE / crews[c][0];
-            shared s = {.queue = bl_queue_new(4, 16), .slots = make_slots(crews[c][0] * each), .bounded = bounded};
+            shared s = {.queue = bl_queue_new(4, 16), .slots = make_slots(crews[c][0] * each), .bounded = bounded > 0,
+                        .waits = bounded == 2};
             tags_init(&s.t, crews[c][0], each);
             run_crew(crews[c][0] + crews[c][1], produce_or_consume, &s);
             CHECK(bl_queue_pop(s.queue, false) == NULL && bl_queue_maybe_empty(s.queue));
@@ -192,6 +226,7 @@ int main(void) {
     RUN(test_lane_numbers);
     RUN(test_priority_fifo_lowest_and_front);
     RUN(test_reserve_and_release);
+    RUN(test_has_room);
     RUN(test_no_memory);
     RUN(test_many_producers_many_consumers);
     RUN(test_front_under_load);

@@ -342,6 +342,35 @@ def test_blocking_when_full_ends_with_a_timeout(make_tasks: Callable[..., Backgr
         tasks.add_task(add, 2)
 
 
+def test_blocking_when_full_ends_with_the_engine(make_tasks: Callable[..., BackgroundTasks]) -> None:
+    tasks = make_tasks(1, queue_size=1, on_full="block")
+    tasks.full_timeout = None
+    tasks.pause()
+    tasks.add_task(add, 1)
+    errors: list[BaseException] = []
+
+    def submit() -> None:
+        try:
+            tasks.add_task(add, 2)
+        except EngineShutdown as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=submit)
+    thread.start()
+    thread.join(0.03)
+    assert thread.is_alive()
+    tasks.close()
+    thread.join(SOON)
+    assert len(errors) == 1
+    tasks.shut_down(True, SOON, True)
+
+
+def test_blocking_with_more_than_can_ever_fit_raises_at_once(make_tasks: Callable[..., BackgroundTasks]) -> None:
+    tasks = make_tasks(1, queue_size=2, on_full="block")
+    with pytest.raises(QueueFull, match="3 can never fit into 2"):
+        tasks.add_batch([{"func": add, "args": (n,)} for n in range(3)])
+
+
 def test_blocking_inside_a_worker_raises(make_tasks: Callable[..., BackgroundTasks]) -> None:
     tasks = make_tasks(1, queue_size=1, on_full="block")
 

@@ -32,6 +32,9 @@ _SAME: Any = object()
 
 _engines: weakref.WeakSet[Base] = weakref.WeakSet()
 
+_parents: list[Any] = []
+"""What a forked child found in its engines. It is never let go of: destructors would run on what is the parent's."""
+
 
 class Base:
     def __init__(
@@ -64,6 +67,8 @@ class Base:
         self._c_shows = False
         self._c_seen: set[int] = set()
         self._c_queue = 0
+        self.closed = False
+        self._c_stopping = False
         self._c_empty()
         self._c_counters()
         _engines.add(self)
@@ -88,10 +93,8 @@ class Base:
         self._c_kicked = False
         self._c_keeper_until = -NEVER  # what the keeper sleeps for; nobody sleeps: never earlier
         self._c_started = False
-        self._c_stopping = False
-        self.closed = False
         for queue in self._c_queues:
-            queue.clear()
+            queue.renew(self._c_lock)
         for group in self._c_groups:
             group.sleepers.clear()
 
@@ -121,8 +124,8 @@ class Base:
             except BaseException:
                 logger.exception("callback %r of %r failed", callback, task)
 
-    def _full(self, queue: int, lane: int, count: int) -> bool:
-        """No room for `count` more: True to try again, or raises."""
+    def _full(self, queue: int, lane: int, count: int, limit: int) -> bool:
+        """No room for `count` more in a lane bounded by `limit`: True to try again, or raises. See wait_room()."""
         raise errors.queue_full(f"lane {lane} of queue {queue} has no room for {count} more")
 
     def _need_reserve(self) -> None:
@@ -152,6 +155,8 @@ class Base:
     # A forked child.
 
     def _c_after_fork(self) -> None:
+        lanes = [(queue.front, queue.lanes) for queue in self._c_queues]
+        _parents.append((self._c_tasks, self._c_finished, self._c_timers, self._c_workers, self._c_performers, lanes))
         self._c_empty()
         self._c_counters()
         self._forked()
@@ -162,7 +167,7 @@ class Base:
         if not 1 <= lanes <= MAX_LANES:
             raise ValueError(f"lanes must be 1 to {MAX_LANES}, not {lanes!r}")
         with self._c_lock:
-            queue = Queue(len(self._c_queues), lanes)
+            queue = Queue(len(self._c_queues), lanes, self._c_lock)
             self._c_queues.append(queue)
             return queue.index
 
@@ -287,6 +292,7 @@ class Base:
 
 
 def _after_fork_in_child() -> None:
+    _parents.append((local.worker, local.task))
     local.worker = None
     local.task = None
     for engine in list(_engines):

@@ -101,7 +101,7 @@ class Ending(Base):
             return False  # it belongs to the process that this one was forked from
         if task.state == QUEUED:
             queue = self._c_queues[task.queue]
-            queue.live[task.lane] -= 1
+            queue.left(task.lane)
             if self.closed and not queue.count():
                 self._c_wake_all()
         elif task.state != DELAYED:
@@ -139,6 +139,8 @@ class Ending(Base):
     def _c_done(self, task: Task) -> list[Any]:
         """Its callbacks have run: keep it or let it go. Returns what nobody needs any more. The lock is held."""
         dropped: list[Any] = []
+        if task._home != self._c_prefix:
+            return dropped  # a callback forked, and this is the child: the rest is the parent's to do
         if task.state == COMPLETED:
             dropped += task.args, task.kwargs, task._context
             task.args = task.kwargs = task._context = None
@@ -168,7 +170,6 @@ class Ending(Base):
             if task.state != RUNNING or task.attempt != attempt or task._home != self._c_prefix:
                 return False
             now = self.now()
-            task.error = error
             task.run_seconds = now - (task._started if task._started is not None else now)
             task.cancel_requested = False
             task.state = DELAYED
@@ -184,7 +185,7 @@ class Ending(Base):
 
     def _c_attempt_failed(self, task: Task, attempt: int, error: BaseException, worker: Worker | None) -> bool:
         """Ask the policy what a failed attempt means, and do it; a stale attempt means nothing."""
-        if task.state != RUNNING or task.attempt != attempt:
+        if task.state != RUNNING or task.attempt != attempt or task._home != self._c_prefix:
             return False
         try:
             answer = self._failed(task, error)

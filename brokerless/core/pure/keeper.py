@@ -142,6 +142,8 @@ class Keeping(Ending):
         with self._c_lock:
             self.closed = True
             self._c_wake_all()
+            for queue in self._c_queues:
+                queue.room.notify_all()
             self._c_kicked = True
             self._c_keeper.notify_all()
 

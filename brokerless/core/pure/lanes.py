@@ -20,13 +20,27 @@ MAX_LANES = 16
 
 
 class Queue:
-    __slots__ = ("front", "groups", "index", "lanes", "live", "on_finish", "on_push", "on_start", "runner")
+    __slots__ = (
+        "blocked",
+        "front",
+        "groups",
+        "index",
+        "lanes",
+        "live",
+        "on_finish",
+        "on_push",
+        "on_start",
+        "room",
+        "runner",
+    )
 
-    def __init__(self, index: int, lanes: int) -> None:
+    def __init__(self, index: int, lanes: int, lock: Any) -> None:
         self.index = index
         self.lanes: list[deque[Task]] = [deque() for _ in range(lanes)]
         self.front: list[Task] = []  # served before every lane, last in first out
         self.live = [0] * lanes
+        self.room = threading.Condition(lock)  # submitters that wait for a bounded lane
+        self.blocked = 0  # how many they are
         self.groups: list[Group] = []  # that subscribe to it
         self.on_push: Callable[[], Any] | None = None
         self.runner: Callable[[Task], Any] | None = None
@@ -46,7 +60,7 @@ class Queue:
         while front:
             task = front.pop()
             if task.state == QUEUED:
-                self.live[task.lane] -= 1
+                self.left(task.lane)
                 return task
         lanes: Sequence[deque[Task]] = self.lanes
         if only_first:
@@ -55,9 +69,15 @@ class Queue:
             while lane:
                 task = lane.popleft()
                 if task.state == QUEUED:
-                    self.live[task.lane] -= 1
+                    self.left(task.lane)
                     return task
         return None
+
+    def left(self, lane: int) -> None:
+        """One that waited in this lane does so no more."""
+        self.live[lane] -= 1
+        if self.blocked:
+            self.room.notify_all()
 
     def pending(self) -> list[Task]:
         waiting = [task for task in reversed(self.front) if task.state == QUEUED]
@@ -70,6 +90,16 @@ class Queue:
         for lane in self.lanes:
             lane.clear()
         self.live = [0] * len(self.lanes)
+        if self.blocked:
+            self.room.notify_all()
+
+    def renew(self, lock: Any) -> None:
+        """In a forked child: empty. What was in it is not let go of here, the engine keeps it."""
+        self.front = []
+        self.lanes = [deque() for _ in self.lanes]
+        self.live = [0] * len(self.lanes)
+        self.room = threading.Condition(lock)
+        self.blocked = 0
 
     def count(self) -> int:
         return sum(self.live)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextvars
+import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
@@ -160,10 +162,28 @@ class Submitting(Ending):
                     where.push(task, front)
                     idle = self._c_wake(where, 1, lane == 0)
                     break
-            self._full(queue, lane, 1)
+            self._full(queue, lane, 1, limit)
         if (lane == 0 and not idle) or where.on_push is not None:
             self._c_after_push(where, idle, lane == 0)
         return task
+
+    def wait_room(self, queue: int, lane: int, count: int, limit: int, timeout: float | None = None) -> bool:
+        """Until a lane bounded by `limit` has room for `count` more, or close(); False after `timeout` seconds.
+        Reserves nothing."""
+        where = self._c_a_queue(queue)
+        self._c_check_lane(where, lane)
+        end = None if timeout is None else time.monotonic() + timeout
+        with self._c_lock:
+            where.blocked += 1
+            try:
+                while limit and where.live[lane] + count > limit and not self.closed:
+                    left = None if end is None else end - time.monotonic()
+                    if left is not None and left <= 0:
+                        return False
+                    where.room.wait(None if left is None else min(left, threading.TIMEOUT_MAX))
+                return True
+            finally:
+                where.blocked -= 1
 
     def _c_make(self, item: Sequence[Any], now: float, keep: bool, variables: contextvars.Context | None) -> Task:
         """The task, known and timed, in no lane yet. The lock is held."""
@@ -220,7 +240,7 @@ class Submitting(Ending):
                 if full is None:
                     tasks, pushed = self._c_push_many(checked, variables)
                     break
-            self._full(*full)
+            self._full(*full, limit)
         for queue, idle, first_lane in pushed:
             self._c_after_push(queue, idle, first_lane)
         return tasks

@@ -162,6 +162,11 @@ class Working(Ending):
             local.task = outer
         value, worker.value = worker.value, None
         error, worker.error = worker.error, None
+        if task._home != self._c_prefix:
+            # It forked, and this is the child: nothing here is ours to end.
+            if error is not None:
+                raise error
+            return
         with self._c_lock:
             now = self.now()
             spent = now - worker.started
@@ -294,8 +299,8 @@ class Working(Ending):
 
     def perform(self, task: Task) -> None:
         """Run a claimed task here."""
-        if task.state != RUNNING:
-            raise ValueError(f"{task!r} was not claimed")
+        if task.state != RUNNING or task._home != self._c_prefix:
+            raise ValueError(f"{task!r} was not claimed here")
         record = self._c_performer()
         try:
             self._c_perform(record, task)

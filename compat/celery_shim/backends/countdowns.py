@@ -96,9 +96,11 @@ class CountdownChords:
                 reason = (
                     f"Dependency {part.id} raised {error!r}" if countdown.nested is None else f"Join error: {error!r}"
                 )
-                failure = _create_chord_error_with_cause(reason, error)
-                logger.error("Chord %r raised: %r", countdown.group_id, failure, exc_info=failure)
-                self.chord_error_from_stack(body, failure)
+                try:
+                    raise _create_chord_error_with_cause(reason, error)
+                except ChordError as failure:
+                    logger.exception("Chord %r raised: %r", countdown.group_id, failure)
+                    self.chord_error_from_stack(body, failure)
                 return
         try:
             self.app.amqp._retry_publish(body.delay, countdown.values())

@@ -160,7 +160,7 @@ class Consumer:
             self._revoke(message, task, worker, "revoked")
             return True
         if worker_state.revoked_stamps and self._revoked_by_stamp(message):
-            self._revoke(message, task, worker, "revoked by header")
+            self._revoke(message, task, worker, "revoked")
             return True
         return False
 

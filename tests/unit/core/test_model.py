@@ -34,7 +34,7 @@ def engine_type(module: Any) -> type[Any]:
                 return delay
             return then
 
-        def _full(self, queue: int, lane: int, count: int) -> bool:
+        def _full(self, queue: int, lane: int, count: int, limit: int) -> bool:
             raise OverflowError
 
     return Engine

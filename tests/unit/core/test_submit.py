@@ -30,7 +30,7 @@ class Recording(core.Engine):
         self.options.append((func, args, kwargs))
         return "with options"
 
-    def _full(self, queue: int, lane: int, count: int) -> bool:
+    def _full(self, queue: int, lane: int, count: int, limit: int) -> bool:
         self.full.append((queue, lane, count))
         if self.room is None:
             raise BufferError("full")
