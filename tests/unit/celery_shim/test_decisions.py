@@ -19,7 +19,8 @@ LONG = 30.0
 
 
 @pytest.fixture
-def app(request: pytest.FixtureRequest) -> Iterator[Celery]:
+def app(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Celery]:
+    monkeypatch.setenv("BROKERLESS_AUTOSTART", "1")
     # a broker of its own: queues of other tests are not in the way
     with Celery("decisions", broker=f"memory://{request.node.name}", set_as_current=False) as made:
         yield made
