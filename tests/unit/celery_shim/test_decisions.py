@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-
-from brokerless import limits
 from brokerless.compat.celery_shim import Celery, signals
 from brokerless.compat.celery_shim.backends.local import LocalBackend
 from brokerless.compat.celery_shim.exceptions import SoftTimeLimitExceeded, TimeLimitExceeded
 from brokerless.compat.celery_shim.runtime import broker as brokers
 from brokerless.compat.celery_shim.runtime import consumer as consumers
+
+from brokerless import limits
 
 LONG = 30.0
 
