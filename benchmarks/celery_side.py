@@ -75,6 +75,13 @@ class CelerySide:
             found.append((time.perf_counter() - begin) * 1e6)
         return found
 
+    def lateness(self, count: int) -> list[float]:
+        """Milliseconds from the moment an entry of beat is due to the first line of its task."""
+        import celery_beat
+        import celery_tasks
+
+        return celery_beat.lateness(self.app, celery_tasks.stamp, count)
+
     def keep(self, count: int) -> float:
         """Bytes a kept result costs in this process; the handles are dropped, the store keeps the results."""
         gc.collect()

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 if os.environ.get("BENCH_SIDE") == "shim":
     from brokerless.compat.celery_shim import Celery
@@ -27,3 +28,9 @@ else:
 def noop(value: int) -> int:
     """One argument in, the same out."""
     return value
+
+
+@app.task(name="bench.stamp")
+def stamp() -> float:
+    """When it ran."""
+    return time.time()

@@ -36,13 +36,17 @@ if TYPE_CHECKING:
         TimeLimitExceeded,
         TimeLimitInterrupt,
     )
+    from .executor import TaskExecutor, TaskFuture
     from .extra import Progress
     from .handle import TaskResult
     from .model import EngineStats, MemoryStats, TaskPriority, TaskStatus, WorkerStats
     from .options import TaskOptions
     from .schedules import Schedule
+    from .signals import install_signal_handlers
+    from .subscriptions import Subscription, TaskEvent
     from .tasks import BackgroundTasks
     from .timetables import cron, every
+    from .webapps import enable_background_tasks
 
 __version__ = "0.1.0"
 
@@ -62,10 +66,14 @@ __all__ = [
     "QueueFull",
     "Schedule",
     "SoftTimeLimitExceeded",
+    "Subscription",
     "TaskCancelledError",
     "TaskContext",
+    "TaskEvent",
     "TaskExecutionError",
+    "TaskExecutor",
     "TaskFunction",
+    "TaskFuture",
     "TaskInterrupt",
     "TaskOptions",
     "TaskPriority",
@@ -80,7 +88,9 @@ __all__ = [
     "cron",
     "current_task",
     "default_engine",
+    "enable_background_tasks",
     "every",
+    "install_signal_handlers",
 ]
 
 logging.getLogger("brokerless").addHandler(logging.NullHandler())
@@ -106,13 +116,17 @@ _NAMES = {
         "TimeLimitExceeded",
         "TimeLimitInterrupt",
     ),
+    "executor": ("TaskExecutor", "TaskFuture"),
     "extra": ("Progress",),
     "handle": ("TaskResult",),
     "model": ("EngineStats", "MemoryStats", "TaskPriority", "TaskStatus", "WorkerStats"),
     "options": ("TaskOptions",),
+    "signals": ("install_signal_handlers",),
     "schedules": ("Schedule",),
+    "subscriptions": ("Subscription", "TaskEvent"),
     "tasks": ("BackgroundTasks",),
     "timetables": ("cron", "every"),
+    "webapps": ("enable_background_tasks",),
 }
 _ORIGINS = {name: module for module, names in _NAMES.items() for name in names}
 

@@ -24,6 +24,13 @@ __all__ = ["Chain", "Group", "Parallel"]
 
 NOTHING: Any = object()
 
+_submitting = threading.local()
+
+
+def group_of_this_submit() -> Group | None:
+    """The group that the calling thread is submitting a member of: the member is not in its list yet."""
+    return getattr(_submitting, "group", None)
+
 
 class Group:
     """What chains and parallel groups share: the handle, the members, cancelling, doing it again."""
@@ -58,6 +65,7 @@ class Group:
         with self._lock:
             if self._over:
                 return None
+            outer, _submitting.group = group_of_this_submit(), self
             try:
                 task = self._context.copy().run(self._submit, call, first_args)
             except BaseException as error:
@@ -66,6 +74,8 @@ class Group:
             else:
                 self.members.append(task)  # type: ignore[arg-type]
                 return task
+            finally:
+                _submitting.group = outer
         self.handle.fail(1, failure)
         return None
 
@@ -82,6 +92,9 @@ class Group:
         extra.progress = Progress(ended, len(self.calls))
         if task.state != COMPLETED and task.error is not None:
             extra.errors.append(task.error)
+        told = self.engine.on_progress
+        if told is not None:
+            told(self.handle)
 
     def _end_as(self, task: Task) -> None:
         """The handle gets this member's outcome."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .lifecycle import checked_on_exit
 from .options import count
 
 __all__ = ["Configuration"]
@@ -42,6 +43,7 @@ class Configuration:
     enable_c_compilation: bool
     memory_pool_mb: int | None
     on_full: str
+    on_exit: str
     result_ttl: float | None
     result_max: int | None
     application: str | None
@@ -75,6 +77,7 @@ class Configuration:
             enable_c_compilation=bool(values["enable_c_compilation"]),
             memory_pool_mb=count("memory_pool_mb", values["memory_pool_mb"], least=1, optional=True),
             on_full=values["on_full"],
+            on_exit=checked_on_exit(values["on_exit"]),
             result_ttl=ttl,
             result_max=count("result_max", values["result_max"], optional=True),
             application=application,

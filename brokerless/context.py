@@ -47,6 +47,9 @@ class TaskContext:
     def set_progress(self, current: float, total: float | None = None, message: str = "") -> None:
         """Shows on the handle as `progress`: `current` of `total` (any unit; None: unknown) and a message."""
         extra_of(self.task).progress = Progress(current, total, message)
+        told = getattr(self.task.engine, "on_progress", None)
+        if told is not None:
+            told(self.task)
 
     def is_cancelled(self) -> bool:
         """Whether the function should stop: somebody called `cancel()`, or the outcome is decided already because a

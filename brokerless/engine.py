@@ -46,8 +46,14 @@ class Engine(core.Engine):
 
     `name` shows in thread names and messages. `ring_size` and `aging` are the core's (tasks per lane before the
     overflow list; every n-th take starts at the lowest lane, None: never). `result_ttl` seconds and `result_max` ended
-    tasks are kept for `get()`; None keeps them all. `async_limit`: coroutine tasks that run at once.
+    tasks are kept for `get()`; None keeps them all. `async_limit`: coroutine tasks that run at once. `on_exit`: what the
+    interpreter's exit does with tasks that have not ended: "drain" (the default, or what BROKERLESS_ON_EXIT says) waits
+    up to `exit_timeout` seconds, an attribute, but not for what is only due later; "wait" waits for all of them; "drop"
+    does not wait. What is dropped is logged at ERROR by name and id.
     """
+
+    on_progress: Callable[[Task], Any] | None = None
+    """Told when a task or a group says how far it is."""
 
     def __init__(
         self,
@@ -59,6 +65,7 @@ class Engine(core.Engine):
         result_ttl: float | None = None,
         result_max: int | None = None,
         async_limit: int = ASYNC_LIMIT,
+        on_exit: str | None = None,
     ) -> None:
         super().__init__(
             task_type=task_type, ring_size=ring_size, aging=aging, result_ttl=result_ttl, result_max=result_max
@@ -69,8 +76,11 @@ class Engine(core.Engine):
         """The bound of the main queue's lanes, where there is one."""
         self.full_timeout: float | None = 30.0
         """Seconds that a submit waits for room with `on_full="block"`; None: without limit."""
+        self.on_exit = on_exit  # None: the default
         self.exit_timeout = 10.0
-        """Seconds that the interpreter's exit waits for this engine's tasks."""
+        """Seconds that the interpreter's exit waits for this engine's tasks, with `on_exit="drain"`."""
+        self.frozen = False
+        """The interpreter ends: no threads are added any more to be faster."""
         self.add_group()  # the core's home for threads that it borrows: perform(), run_until_empty()
         self._clock: ManualClock | None = None
         self._async_limit = async_limit
@@ -78,6 +88,8 @@ class Engine(core.Engine):
         self._pools_by_name: dict[str, Pool] = {}
         self._reserves: list[Pool] = []
         self._eventloop: EventLoop | None = None
+        self._every_queue: list[Queue] = []
+        self._observers: dict[str, Callable[[Task], Any]] = {}
         self._naming = threading.RLock()
         self._promising = threading.Lock()
         self._born = time.monotonic()
@@ -100,6 +112,26 @@ class Engine(core.Engine):
             elif queue.lanes != lanes:
                 raise ValueError(f"queue {name!r} exists with {queue.lanes} lanes, lanes={lanes} was asked for")
             return queue
+
+    def queue_made(self, queue: Queue) -> None:
+        """Called by each new queue, also by those that have no place in `queues()`."""
+        self._every_queue.append(queue)
+        if self._observers:
+            queue.observe(self._observers)
+
+    def observe(
+        self, observers: dict[str, Callable[[Task], Any]], on_progress: Callable[[Task], Any] | None = None
+    ) -> None:
+        """Sets who is told of all tasks of all queues (see `Queue.observe`) and of their progress; {} for nobody."""
+        with self._naming:
+            self._observers = observers
+            self.on_progress = on_progress
+            for queue in self._every_queue:
+                queue.observe(observers)
+
+    def take_from(self, group: int, queues: Sequence[int]) -> None:
+        """The core's `subscribe`: the queues that a group of workers takes from, in this order."""
+        super().subscribe(group, queues)
 
     def queues(self) -> list[Queue]:
         """All named queues, oldest first."""
@@ -299,6 +331,7 @@ class Engine(core.Engine):
         self._naming = threading.RLock()
         self._promising = threading.Lock()
         self._side_thread = SideThread()
+        self._observers, self.on_progress = {}, None
         self.keeper.reset_after_fork()
         self.limits.reset_after_fork()
         for queue in self._queues_by_name.values():
@@ -307,6 +340,15 @@ class Engine(core.Engine):
             self._eventloop.reset_after_fork()
         for pool in self._pools_by_name.values():
             pool.reset_after_fork()
+
+    @property
+    def on_exit(self) -> str:
+        """What the interpreter's exit does: "drain", "drop" or "wait"; may be changed at any time."""
+        return self._on_exit
+
+    @on_exit.setter
+    def on_exit(self, policy: str | None) -> None:
+        self._on_exit = lifecycle.checked_on_exit(policy)
 
     @property
     def uptime(self) -> float:

@@ -5,31 +5,43 @@
 | import | nothing: no thread, no handler |
 | first submit | the keeper thread starts; a pool's threads start at the first push to one of its queues |
 | `shutdown()` | drains, then closes; what is left is cancelled, so that every waiter gets an end |
-| exit | drains for `exit_timeout` seconds at most (before other executors refuse work), then logs what is dropped |
-| `fork` | the child has an empty engine that works at first use (`Engine._forked`) |
+| exit | as `on_exit` says: drains for `exit_timeout` seconds, waits for all, or drops; then logs what is dropped |
+| `fork` | the child has an empty engine that works at first use (`Engine._forked`); see `forks` |
+| a signal | what its handler does; `signals` leads it to a normal exit |
+
+The exit is seen through `threading._register_atexit`, before other executors refuse work. From then on no pool grows (the
+scaler looks at `frozen`); a thread that a task cannot do without is still started, where Python lets us: 3.12.0 and 3.12.1
+refuse it by then.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 import weakref
 from typing import TYPE_CHECKING
 
-from .core import RUNNING, Task
+from .core import DELAYED, QUEUED, RUNNING, Task
 from .forks import after_fork
 from .handle import label
 
 if TYPE_CHECKING:
     from .engine import Engine
 
-__all__ = ["settle", "shut_down", "watch"]
+__all__ = ["ON_EXIT", "checked_on_exit", "describe", "settle", "shut_down", "unfinished", "watch"]
 
 log = logging.getLogger("brokerless")
 
+ON_EXIT = ("drain", "drop", "wait")
+"""What an engine may do at the interpreter's exit."""
+
 MOST_NAMED = 100
-"""Dropped tasks that are named at exit, one by one."""
+"""Dropped tasks of one engine that are named at exit, one by one."""
+
+WAKE_UP = 0.25
+"""Seconds after which a wait without limit looks for a signal that another thread has received."""
 
 _engines: weakref.WeakSet[Engine] = weakref.WeakSet()
 _lock = threading.Lock()
@@ -44,6 +56,15 @@ def _renew_lock() -> None:
 after_fork(_renew_lock)
 
 
+def checked_on_exit(value: object) -> str:
+    """`value` if it is a policy; None is what the environment's BROKERLESS_ON_EXIT says, else "drain"."""
+    if value is None:
+        value = os.environ.get("BROKERLESS_ON_EXIT") or "drain"
+    if value not in ON_EXIT:
+        raise ValueError(f"on_exit={value!r}: allowed are {', '.join(map(repr, ON_EXIT))}")
+    return str(value)
+
+
 def watch(engine: Engine) -> None:
     """From its first submit on, the interpreter's exit waits a little for this engine."""
     global _registered
@@ -52,7 +73,10 @@ def watch(engine: Engine) -> None:
         if _registered:
             return
         _registered = True
-    # Ordinary atexit handlers run after executors refuse work, which would break tasks that use them.
+    # Ordinary atexit handlers run after executors refuse work, which would break tasks that use them. Executors end in
+    # the same stage, last in, first out: theirs has to be registered before ours.
+    import concurrent.futures.thread  # noqa: F401
+
     register = getattr(threading, "_register_atexit", None)
     try:
         if register is None:
@@ -62,27 +86,98 @@ def watch(engine: Engine) -> None:
         log.debug("tasks are not drained at exit: %s", error)
 
 
+def unfinished() -> int:
+    """Tasks of all engines that have not ended."""
+    return sum(engine.outstanding() for engine in list(_engines))
+
+
 def _at_exit() -> None:
-    for engine in list(_engines):
-        if engine.closed and engine.outstanding() == 0:
-            continue
+    started = time.monotonic()
+    engines = [engine for engine in list(_engines) if not (engine.closed and engine.outstanding() == 0)]
+    for engine in engines:
+        engine.frozen = True
+    patient = True
+    for engine in engines:
         try:
-            engine.stop_recurring()
-            settle(engine, engine.exit_timeout)
-            _log_dropped(engine)
+            if patient:
+                _wait_at_exit(engine, started)
+        except (KeyboardInterrupt, SystemExit):
+            patient = False
+            log.warning("a signal ends the waiting for tasks")
+        except BaseException:
+            log.exception("%r could not be drained at exit", engine)
+        try:
+            _report_dropped(engine)
             shut_down(engine, False, 1.0, True)
         except BaseException:
             log.exception("%r could not be shut down at exit", engine)
 
 
-def _log_dropped(engine: Engine) -> None:
-    dropped = engine.outstanding()
+def _wait_at_exit(engine: Engine, started: float) -> None:
+    if engine.on_exit == "drop" or engine.outstanding() == 0:
+        return
+    engine.stop_recurring()  # nothing new from there
+    for pool in engine.pools():
+        pool.resume()  # a pause would let it wait for nothing
+    if engine.on_exit == "drain":
+        settle(engine, max(0.0, started + engine.exit_timeout - time.monotonic()))
+        return
+    while not engine.drain(WAKE_UP):
+        pass
+
+
+def _report_dropped(engine: Engine) -> None:
+    """Says at ERROR which tasks do not run, or not to their end, because the interpreter ends."""
+    dropped = [task for task in engine.tasks() if task.state <= RUNNING]
     if not dropped:
         return
-    log.error("%d task(s) of %r are dropped: the interpreter ends and they have not", dropped, engine.name)
-    named = (task for task in engine.tasks() if task.state <= RUNNING)
-    for _, task in zip(range(MOST_NAMED), named, strict=False):
-        log.error("dropped: task %s (%s)", task.task_id, label(task))
+    counts = [sum(task.state == state for task in dropped) for state in (RUNNING, QUEUED, DELAYED)]
+    _tell(
+        "%d task(s) of %r are dropped, because the process ends: %d running, %d waiting, %d delayed",
+        *(len(dropped), engine.name, *counts),
+    )
+    now = time.time()
+    for task in dropped[:MOST_NAMED]:
+        _tell("dropped: task %s, %s", describe(task), _progress(task, now))
+    if len(dropped) > MOST_NAMED:
+        _tell("dropped: and %d more", len(dropped) - MOST_NAMED)
+    if counts[2] and engine.on_exit == "drain":
+        _tell("tasks live in the memory of their process; on_exit='wait' lets it end only after the delayed ones")
+
+
+def _progress(task: Task, now: float) -> str:
+    if task.state == DELAYED:
+        return f"due in {max(0.0, (task.due_at or now) - now):.3g} s"
+    if task.state == QUEUED:
+        return "not started"
+    return f"running for {max(0.0, now - (task.started_at or now)):.3g} s"
+
+
+def describe(task: Task) -> str:
+    """Its id and name. A function that stands for others (in a shim), or the object it is a method of, has
+    `describe_task(*args)` to tell theirs."""
+    owner = getattr(task.func, "__self__", None)
+    tell = getattr(task.func, "describe_task", None) or getattr(owner, "describe_task", None)
+    if tell is not None:
+        try:
+            return str(tell(*(task.args or ())))
+        except Exception:
+            log.debug("%r cannot describe its task", task.func, exc_info=True)
+    return f"{task.task_id} ({label(task)})"
+
+
+def _tell(message: str, *args: object) -> None:
+    """An error that reaches somebody also in a program that has not set logging up: the package's NullHandler would
+    keep it from Python's handler of last resort."""
+    log.error(message, *args)
+    if not log.isEnabledFor(logging.ERROR) or logging.lastResort is None:
+        return
+    logger: logging.Logger | None = log
+    while logger is not None:
+        if not logger.propagate or any(not isinstance(handler, logging.NullHandler) for handler in logger.handlers):
+            return
+        logger = logger.parent
+    logging.lastResort.handle(log.makeRecord(log.name, logging.ERROR, __file__, 0, message, args, None))
 
 
 def settle(engine: Engine, timeout: float | None) -> bool:

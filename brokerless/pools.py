@@ -72,7 +72,7 @@ class Pool:
         """Replaces the queues it takes from, in this order; at any time."""
         with self._lock:
             self.queues = list(queues)
-            self.engine.subscribe(self.group, [queue.index for queue in self.queues])
+            self.engine.take_from(self.group, [queue.index for queue in self.queues])
         self._start_when_needed()
 
     def rotate(self, on: bool) -> None:
@@ -271,6 +271,6 @@ class Pool:
         was_started = self.started
         self._reset()
         self.started = False
-        self.engine.subscribe(self.group, [queue.index for queue in self.queues])
+        self.engine.take_from(self.group, [queue.index for queue in self.queues])
         self.autostart = self.autostart or was_started
         self._start_when_needed()

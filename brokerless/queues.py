@@ -33,6 +33,8 @@ class Queue:
         self._wakers: list[Callable[[], None]] = []
         self._on_push: Callable[[], Any] | None = None
         self._others: dict[str, Hook | None] = {"runner": None, "on_start": None, "on_finish": None}
+        self._observers: dict[str, Hook] = {}
+        engine.queue_made(self)
 
     def __index__(self) -> int:
         return self.index
@@ -127,6 +129,16 @@ class Queue:
             self._others = {"runner": runner, "on_start": on_start, "on_finish": on_finish}
             self._install()
 
+    def observe(self, observers: dict[str, Hook]) -> None:
+        """Sets who is told of tasks besides the hooks, by "on_submit", "on_start" and "on_finish"; {} removes them.
+
+        `on_submit(task)` comes before anybody can take the task, and `on_finish(task)` also after an attempt that is
+        followed by another; none of them may touch the task.
+        """
+        with self._lock:
+            self._observers = dict(observers)
+            self._install()
+
     def wake_once(self, waker: Callable[[], None]) -> None:
         """Calls `waker()` at the next push, once, on the pushing thread."""
         with self._lock:
@@ -136,7 +148,10 @@ class Queue:
 
     def _install(self) -> None:
         on_push = self._pushed if self._wakers else self._on_push
-        self.engine.set_hooks(self.index, on_push=on_push, **self._others)
+        hooks = dict(self._others)
+        for name, observer in self._observers.items():
+            hooks[name] = _both(observer, hooks.get(name))
+        self.engine.set_hooks(self.index, on_push=on_push, on_submit=hooks.pop("on_submit", None), **hooks)
 
     def _pushed(self) -> None:
         with self._lock:
@@ -152,4 +167,16 @@ class Queue:
         """In a forked child: a new lock, nobody to wake. Pools ask again by themselves."""
         self._lock = threading.Lock()
         self._wakers = []
+        self._observers = {}
         self._install()
+
+
+def _both(observer: Hook, hook: Hook | None) -> Hook:
+    if hook is None:
+        return observer
+
+    def both(task: Task) -> None:
+        observer(task)
+        hook(task)
+
+    return both

@@ -74,6 +74,18 @@ class Recurring(Engine):
         self.outstanding()  # lets the core see a fork
         return self.schedules.all()
 
+    def has_waiting_schedules(self) -> bool:
+        """Whether there are schedules that begin with the engine's start."""
+        self.outstanding()  # lets the core see a fork
+        return self.schedules.waiting()
+
+    def stand_down(self, timeout: float | None) -> bool:
+        """Lets go of the schedules, so that another process takes over, and waits for the tasks at most `timeout`
+        seconds. The engine can still be used, and `start()` begins the schedules again. Returns whether no task is
+        left; gives up early when all that is left is not due within that time."""
+        self.schedules.suspend()
+        return self.settle(timeout)
+
     def _start(self) -> None:
         super()._start()
         self.schedules.start()

@@ -128,7 +128,7 @@ class Scaler:
                 self._hold = min(self._hold * 2, LONGEST_HOLD)
                 return
             self._hold = FIRST_HOLD
-        if cores >= BUSY_CORES or pool.size >= self.most or now < self._hold_until:
+        if self.engine.frozen or cores >= BUSY_CORES or pool.size >= self.most or now < self._hold_until:
             return
         if pace >= JUDGED_PACE:
             self._trial = _Trial(pool.size, pace)

@@ -147,14 +147,26 @@ class Schedules:
             for schedule in self._all.values():
                 self._begin(schedule)
 
-    def stop(self) -> None:
-        """Ends all of them and lets another process take over."""
+    def waiting(self) -> bool:
+        """Whether some were added and none has begun."""
+        return bool(self._all) and not self._started
+
+    def suspend(self) -> None:
+        """Nothing runs here until the next `start()`; another process may take over."""
         with self._mutex:
             self._started = False
             if self._look is not None:
                 self._look.cancel()
             for schedule in self._all.values():
                 self._end(schedule)
+                schedule.state = "waiting"
+
+    def stop(self) -> None:
+        """Ends all of them and lets another process take over."""
+        with self._mutex:
+            self.suspend()
+            for schedule in self._all.values():
+                schedule.state = "ended"
             self._all.clear()
 
     def clock_is_set(self) -> None:

@@ -16,6 +16,8 @@ from .compilation import Compilation, Compiling
 from .configuration import Configuration
 from .core import Task
 from .decorators import TaskFunction
+from .events import Listening
+from .executor import TaskExecutor
 from .extra import Extra
 from .handle import TaskResult
 from .memory import has_jemalloc, memory_stats
@@ -33,20 +35,22 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class BackgroundTasks(Compiling, Recurring):
+class BackgroundTasks(Compiling, Listening, Recurring):
     """Runs functions in the background of this process. No thread exists before the first submit.
 
     `workers`: threads at the start (default: one per core, at least 2). `min_workers`, `max_workers`: what auto-scaling
     stays between; without them it keeps at least `workers`, and adds threads (up to min(32, cores + 4)) only if
     `workers` is not given either. `queue_size`: most waiting tasks per priority, None for no bound; CRITICAL, retries
     and delayed tasks are exempt. `on_full`: "raise" (QueueFull) or "block" (waits up to `full_timeout`, an attribute,
-    30 s at first; in a worker thread it raises). `result_ttl`: seconds, and `result_max`: count of ended tasks that are
-    kept for `get_task_by_id`; None for no limit. `memory_pool_mb`: so much memory for tasks is reserved at the start;
-    it grows beyond that as needed. `application`: names this program in the locks that let a schedule run once per host;
-    by default that is the file of the scheduled function. `enable_profiling` and `use_jemalloc` are accepted and change
-    nothing: the figures are always measured, and the allocator was chosen when this package was built. Other names that
-    are accepted: `initial_workers`, `task_workers`, `task_queue_size`, `enable_task_c_compilation`, `enable_jemalloc`,
-    `memory_profiling`.
+    30 s at first; in a worker thread it raises). `on_exit`: what the interpreter's exit does with tasks that have not
+    ended: "drain" (the default, unless BROKERLESS_ON_EXIT says otherwise) waits up to `exit_timeout` (an attribute, 10
+    s at first), "wait" waits for all, delayed ones too, "drop" does not wait; what is dropped is logged at ERROR.
+    `result_ttl`: seconds, and `result_max`: count of ended tasks that are kept for `get_task_by_id`; None for no limit.
+    `memory_pool_mb`: so much memory for tasks is reserved at the start; it grows beyond that as needed. `application`:
+    names this program in the locks that let a schedule run once per host; by default that is the file of the scheduled
+    function. `enable_profiling` and `use_jemalloc` are accepted and change nothing: the figures are always measured,
+    and the allocator was chosen when this package was built. Other names that are accepted: `initial_workers`,
+    `task_workers`, `task_queue_size`, `enable_task_c_compilation`, `enable_jemalloc`, `memory_profiling`.
 
     Raises TypeError or ValueError for a wrong argument. Use it as a context manager to shut it down at the end.
     """
@@ -63,6 +67,7 @@ class BackgroundTasks(Compiling, Recurring):
         enable_c_compilation: bool = True,
         enable_profiling: bool = True,
         on_full: str = "raise",
+        on_exit: str | None = None,
         result_ttl: float | None = 3600.0,
         result_max: int | None = 10_000,
         application: str | None = None,
@@ -78,6 +83,7 @@ class BackgroundTasks(Compiling, Recurring):
             "enable_c_compilation": enable_c_compilation,
             "enable_profiling": enable_profiling,
             "on_full": on_full,
+            "on_exit": on_exit,
             "result_ttl": result_ttl,
             "result_max": result_max,
             "application": application,
@@ -89,6 +95,7 @@ class BackgroundTasks(Compiling, Recurring):
         self.application = configuration.application
         self.schedules = Schedules(self)
         self.on_full = configuration.on_full
+        self.on_exit = configuration.on_exit
         self.queue_size = configuration.queue_size
         self._main_queue = self.queue("tasks", lanes=len(TaskPriority))
         self._main_pool = self.pool("worker", [self._main_queue], workers=configuration.workers)
@@ -179,7 +186,13 @@ class BackgroundTasks(Compiling, Recurring):
         return self._submit_checked(settings, func, args, kwargs, self.queue_size or 0)
 
     def _submit_checked(
-        self, settings: Settings, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], limit: int
+        self,
+        settings: Settings,
+        func: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        limit: int,
+        keep: bool = True,
     ) -> TaskResult:
         options = settings.task_options
         coroutine = is_async(func)
@@ -193,6 +206,7 @@ class BackgroundTasks(Compiling, Recurring):
             expires=settings.expires,
             timeout=None if coroutine else options.timeout,
             limit=0 if settings.priority is TaskPriority.CRITICAL else limit,
+            keep=keep,
             options=options,
             extra=_extra(settings),
         )
@@ -307,6 +321,13 @@ class BackgroundTasks(Compiling, Recurring):
             return made
 
         return decorate if func is None else decorate(func)
+
+    def executor(self, **options: Any) -> TaskExecutor:
+        """A `concurrent.futures.Executor` whose calls are tasks of this engine; see `TaskExecutor`.
+
+        `options`: those of `add_task`, for every call. Raises TypeError or ValueError for a wrong one.
+        """
+        return TaskExecutor(self, **options)
 
     def get_tasks(
         self,

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs the unit tests over the native core on every CPython from 3.10 on that this machine has: those on PATH, and
-# those of pyenv. Each gets a fresh environment.
+# Runs the unit tests over the native core, and the tests that a CPython brings along, on every CPython from 3.10 on that
+# this machine has: those on PATH, and those of pyenv. Each gets a fresh environment.
 set -eu
 here=$(cd "$(dirname "$0")/.." && pwd)
 work=$(mktemp -d)
@@ -16,6 +16,6 @@ for candidate in "${PYENV_ROOT:-$HOME/.pyenv}"/versions/*/bin/python3 python3.10
     echo "== Python $version"
     "$candidate" -m venv "$work/$version"
     "$work/$version/bin/python" -m pip install --quiet --disable-pip-version-check "$here[test]"
-    BROKERLESS_CORE=native "$work/$version/bin/pytest" -q -n 2 tests/unit
+    BROKERLESS_CORE=native "$work/$version/bin/pytest" -q -n 2 tests/unit tests/integration/test_executor_cpython.py
 done
 echo "tested on:$done"

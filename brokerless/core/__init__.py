@@ -21,7 +21,10 @@ __all__ = [
     "QUEUED",
     "RUNNING",
     "Engine",
+    "Ids",
     "Task",
+    "copy_arguments",
+    "copy_plain",
     "current",
     "memory_stats",
     "set_errors",
@@ -34,16 +37,26 @@ if _wanted not in ("", "native", "pure"):
     raise ImportError(f"BROKERLESS_CORE={_wanted!r}: unknown core; allowed are 'native' and 'pure'")
 
 if TYPE_CHECKING:
-    from .pure import DEFERRED, Engine, Task, current, memory_stats, set_errors
+    from .pure import DEFERRED, Engine, Ids, Task, copy_arguments, copy_plain, current, memory_stats, set_errors
 
     CORE: str = "native"
 elif _wanted == "pure":
-    from .pure import DEFERRED, Engine, Task, current, memory_stats, set_errors
+    from .pure import DEFERRED, Engine, Ids, Task, copy_arguments, copy_plain, current, memory_stats, set_errors
 
     CORE = "pure"
 else:
     try:
-        from ..native._engine import DEFERRED, Engine, Task, current, memory_stats, set_errors
+        from ..native._engine import (
+            DEFERRED,
+            Engine,
+            Ids,
+            Task,
+            copy_arguments,
+            copy_plain,
+            current,
+            memory_stats,
+            set_errors,
+        )
 
         CORE = "native"
     except ImportError as missing:
@@ -52,7 +65,7 @@ else:
                 f"BROKERLESS_CORE=native, but the compiled core cannot be imported ({missing}); "
                 "install with a C compiler, or unset the variable"
             ) from missing
-        from .pure import DEFERRED, Engine, Task, current, memory_stats, set_errors
+        from .pure import DEFERRED, Engine, Ids, Task, copy_arguments, copy_plain, current, memory_stats, set_errors
 
         CORE = "pure"
         logging.getLogger("brokerless").warning(

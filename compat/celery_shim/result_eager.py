@@ -37,7 +37,7 @@ class EagerResult(AsyncResult[R]):
         return self._cache
 
     @property
-    def _cache(self) -> Any:
+    def _cache(self) -> Any:  # made anew at each look
         return {
             "task_id": self.id,
             "result": self._result,

@@ -56,8 +56,11 @@ class AsyncResult(ResultBase[R]):
     app: Any = None
     TimeoutError = TimeoutError
     backend: Any = None
-    _cache: Any = None
     _ignored: Any = False
+    #: What the store says of a task that has ended, or a function that gives it when somebody looks.
+    _ended: Any = None
+    #: Looked at instead of ``on_ready``, so that handles without a promise stay small.
+    _promised: Any = None
 
     def __init__(
         self, id: Any, backend: Any = None, task_name: str | None = None, app: Any = None, parent: Any = None
@@ -70,10 +73,27 @@ class AsyncResult(ResultBase[R]):
         self.parent = parent
         self._ignored = False
 
-    @cached_property
+    @property
+    def _cache(self) -> Any:
+        ended = self._ended
+        if callable(ended):
+            ended = self._ended = ended()
+        return ended
+
+    @_cache.setter
+    def _cache(self, meta: Any) -> None:
+        self._ended = meta
+
+    @property
     def on_ready(self) -> Any:
         """A promise, made when somebody wants to be called back."""
-        return _promise(self._on_fulfilled, weak=True)
+        if self._promised is None:
+            self._promised = _promise(self._on_fulfilled, weak=True)
+        return self._promised
+
+    @on_ready.setter
+    def on_ready(self, promise: Any) -> None:
+        self._promised = promise
 
     @property
     def ignored(self) -> Any:
@@ -154,31 +174,43 @@ class AsyncResult(ResultBase[R]):
         if disable_sync_subtasks:
             assert_will_not_block()
         between = on_interval
-        if follow_parents and propagate and self.parent:
+        follows = bool(follow_parents and propagate and self.parent)
+        if follows:
             self._maybe_reraise_parent_error()
             between = _also(self._maybe_reraise_parent_error, on_interval)
-        if self._cache:
+        if self._ended is not None and self._cache:
             if propagate:
                 self.maybe_throw(callback=callback)
             return cast("R", self.result)
         self.backend.add_pending_result(self)
-        value: R = self.backend.wait_for_pending(
-            self,
-            timeout=timeout,
-            interval=interval,
-            on_interval=between,
-            no_ack=no_ack,
-            propagate=propagate,
-            callback=callback,
-            on_message=on_message,
-        )
-        return value
+        try:
+            value: R = self.backend.wait_for_pending(
+                self,
+                timeout=timeout,
+                interval=interval,
+                on_interval=between,
+                no_ack=no_ack,
+                propagate=propagate,
+                callback=callback,
+                on_message=on_message,
+            )
+        except Exception as exc:
+            if not follows:
+                raise
+            error = exc
+        else:
+            return value
+        # the first cause, whether or not it was seen while waiting
+        self._maybe_reraise_parent_error()
+        raise error
 
     wait = get
 
     def _maybe_reraise_parent_error(self) -> None:
+        suspicious = getattr(self.backend, "may_have_failed", None)
         for node in reversed(list(self._parents())):
-            node.maybe_throw()
+            if suspicious is None or suspicious(node):
+                node.maybe_throw()
 
     def _parents(self) -> Iterator[Any]:
         node = self.parent
@@ -297,7 +329,7 @@ class AsyncResult(ResultBase[R]):
     def _maybe_set_cache(self, meta: Any) -> Any:
         if meta and meta["status"] in states.READY_STATES:
             cached = self._set_cache(self.backend.meta_from_decoded(meta))
-            if "on_ready" in self.__dict__:
+            if self._promised is not None:
                 self.on_ready(self)
             return cached
         return meta

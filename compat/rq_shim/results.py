@@ -147,7 +147,8 @@ class Result:
         return cls._of(job, entries[-1], serializer) if entries else None
 
     @classmethod
-    def _of(cls, job: Any, entry: ResultRecord, serializer: Any) -> Result:
+    def _of(cls, job: Any, fields: tuple[Any, ...], serializer: Any) -> Result:
+        entry = ResultRecord._make(fields)
         serializer = resolve_serializer(serializer)
         value = entry.value
         if entry.packed:
@@ -180,10 +181,16 @@ class Result:
             packed = value is not None
             if packed:
                 value = self._packed(value)
-        entry = ResultRecord(self.type.value, value, packed, self.exc_string, self.worker_name or "")
-        entry.execution_id = self.execution_id
-        entry.started_at = self.execution_started_at
-        entry.ended_at = self.execution_ended_at
+        entry = ResultRecord(
+            self.type.value,
+            value,
+            packed,
+            self.exc_string,
+            self.worker_name or "",
+            self.execution_id,
+            self.execution_started_at,
+            self.execution_ended_at,
+        )
         answer = later(pipeline, store_of(self.connection).add_result, self.job_id, entry, ttl)
         if pipeline is None:
             self.id = answer

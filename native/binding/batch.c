@@ -232,6 +232,7 @@ static int launch(EngineObject *engine, TaskObject *task) {
     bl_slot *slot = task->slot;
     uint32_t seen;
     bool expires = slot->expires != BL_NEVER;
+    bl_observe_submit(engine, task);
     Py_INCREF(task);
     if (slot->due != BL_NEVER) {
         if (bl_core_schedule(core, slot, slot->due) == BL_OK)

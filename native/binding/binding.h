@@ -20,6 +20,7 @@
 #define BL_QUEUE_HOOKS 4096 /* queues with an index below this may have hooks */
 
 typedef struct QueueHooks {
+    PyObject *on_submit;
     PyObject *on_push;
     PyObject *runner;
     PyObject *on_start;
@@ -153,6 +154,7 @@ uint64_t bl_engine_prefix(EngineObject *engine, uint16_t generation); /* of the 
 
 /* submit.c */
 PyObject *bl_submit(EngineObject *engine, const Submission *what);
+void bl_observe_submit(EngineObject *engine, TaskObject *task); /* before anybody can take the task */
 void bl_pushed(EngineObject *engine, unsigned queue, unsigned lane, bool woken); /* hooks after something became QUEUED */
 PyObject *bl_engine_submit(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
 PyObject *bl_engine_add_task(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
@@ -209,5 +211,10 @@ PyObject *bl_engine_wait_quantiles(PyObject *self, PyObject *args);
 PyObject *bl_engine_workers(PyObject *self, PyObject *unused);
 PyObject *bl_engine_worker_info(PyObject *self, PyObject *arg);
 PyObject *bl_memory_stats(PyObject *module, PyObject *unused);
+
+/* values.c */
+PyObject *bl_copy_plain(PyObject *module, PyObject *value);
+PyObject *bl_copy_arguments(PyObject *module, PyObject *const *args, Py_ssize_t count);
+int bl_values_init(PyObject *module);
 
 #endif

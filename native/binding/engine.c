@@ -108,6 +108,7 @@ static int engine_traverse(PyObject *self, visitproc visit, void *arg) {
     Py_VISIT(engine->claim_groups);
     QueueHooks *table = bl_load_relaxed(&engine->hooks);
     for (unsigned i = 0; table != NULL && i < BL_QUEUE_HOOKS; i++) {
+        Py_VISIT(table[i].on_submit);
         Py_VISIT(table[i].on_push);
         Py_VISIT(table[i].runner);
         Py_VISIT(table[i].on_start);
@@ -129,6 +130,7 @@ static int engine_clear_refs(PyObject *self) {
     Py_CLEAR(engine->claim_groups);
     QueueHooks *table = bl_load_relaxed(&engine->hooks);
     for (unsigned i = 0; table != NULL && i < BL_QUEUE_HOOKS; i++) {
+        Py_CLEAR(table[i].on_submit);
         Py_CLEAR(table[i].on_push);
         Py_CLEAR(table[i].runner);
         Py_CLEAR(table[i].on_start);
@@ -266,12 +268,12 @@ static void set_hook(PyObject **place, PyObject *given) {
 }
 
 static PyObject *engine_set_hooks(PyObject *self, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"queue", "on_push", "runner", "on_start", "on_finish", NULL};
+    static char *names[] = {"queue", "on_push", "runner", "on_start", "on_finish", "on_submit", NULL};
     EngineObject *engine = (EngineObject *)self;
     unsigned int queue;
-    PyObject *on_push = NULL, *runner = NULL, *on_start = NULL, *on_finish = NULL;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "I|$OOOO:set_hooks", names, &queue, &on_push, &runner, &on_start,
-                                     &on_finish) ||
+    PyObject *on_push = NULL, *runner = NULL, *on_start = NULL, *on_finish = NULL, *on_submit = NULL;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "I|$OOOOO:set_hooks", names, &queue, &on_push, &runner, &on_start,
+                                     &on_finish, &on_submit) ||
         !ready(engine))
         return NULL;
     if (queue >= BL_QUEUE_HOOKS || bl_core_queue(engine->core, queue) == NULL)
@@ -283,6 +285,7 @@ static PyObject *engine_set_hooks(PyObject *self, PyObject *args, PyObject *kwar
     set_hook(&table[queue].runner, runner);
     set_hook(&table[queue].on_start, on_start);
     set_hook(&table[queue].on_finish, on_finish);
+    set_hook(&table[queue].on_submit, on_submit);
     Py_RETURN_NONE;
 }
 

@@ -95,6 +95,10 @@ static PyObject *module_set_errors(PyObject *module, PyObject *args, PyObject *k
 static PyMethodDef module_methods[] = {
     {"current", module_current, METH_NOARGS, PyDoc_STR("current() -> Task | None: the task that this thread runs.")},
     {"set_errors", (PyCFunction)(void (*)(void))module_set_errors, METH_VARARGS | METH_KEYWORDS, NULL},
+    {"copy_plain", bl_copy_plain, METH_O, PyDoc_STR("copy_plain(value): as JSON gives it back, or NotImplemented.")},
+    {"copy_arguments", (PyCFunction)(void (*)(void))bl_copy_arguments, METH_FASTCALL,
+     PyDoc_STR("copy_arguments(args, kwargs): a list and a dict as JSON gives them back, or NotImplemented; tuples "
+               "inside are refused, because their repr would change.")},
     {"memory_stats", bl_memory_stats, METH_NOARGS, PyDoc_STR("memory_stats() -> dict: allocator and bytes of all engines.")},
     {NULL, NULL, 0, NULL},
 };
@@ -186,8 +190,7 @@ PyMODINIT_FUNC PyInit__engine(void) {
     if (module == NULL)
         return NULL;
     if (intern_strings() < 0 || make_helpers() < 0 || PyModule_AddObjectRef(module, "OPTION_NAMES", bl_option_names) < 0 ||
-        make_errors(module) < 0 || make_types(module) < 0 ||
-        make_constants(module) < 0) {
+        make_errors(module) < 0 || make_types(module) < 0 || make_constants(module) < 0 || bl_values_init(module) < 0) {
         Py_DECREF(module);
         return NULL;
     }

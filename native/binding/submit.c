@@ -23,6 +23,18 @@ static void urge(EngineObject *engine) {
     Py_END_ALLOW_THREADS
 }
 
+void bl_observe_submit(EngineObject *engine, TaskObject *task) {
+    QueueHooks *hooks = bl_engine_hooks(engine, task->slot->queue);
+    if (hooks == NULL || hooks->on_submit == NULL)
+        return;
+    PyObject *hook = Py_NewRef(hooks->on_submit); /* it may be removed while it runs */
+    PyObject *result = PyObject_CallOneArg(hook, (PyObject *)task);
+    if (result == NULL)
+        PyErr_WriteUnraisable(hook);
+    Py_XDECREF(result);
+    Py_DECREF(hook);
+}
+
 void bl_pushed(EngineObject *engine, unsigned queue, unsigned lane, bool woken) {
     QueueHooks *hooks = bl_engine_hooks(engine, queue);
     if (hooks != NULL && hooks->on_push != NULL) {
@@ -175,6 +187,8 @@ PyObject *bl_submit(EngineObject *engine, const Submission *what) {
         Py_DECREF(task);
         return NULL;
     }
+    if (engine->hooks != NULL)
+        bl_observe_submit(engine, task);
     if ((delayed ? delay(engine, task) : push(engine, task, what->front)) < 0) {
         unlist(engine, task);
         Py_DECREF(task);

@@ -167,8 +167,8 @@ MUTANTS = (
     _mutant(
         "all-results-for-ever",
         "runtime/store.py",
-        "            del results[:-MOST_RESULTS]\n",
-        "            del results[:-1]\n",
+        "            results = (*before, tuple(entry))[-MOST_RESULTS:]",
+        "            results = (*before, tuple(entry))[-1:]",
         "test_results.py::test_history_of_a_requeued_job",
     ),
     _mutant(
@@ -177,5 +177,35 @@ MUTANTS = (
         "            result_ttl = job.get_result_ttl(self.default_result_ttl)",
         "            result_ttl = job.get_result_ttl(500)",
         "test_ttl.py::test_default_result_ttl_of_the_worker",
+    ),
+    _mutant(
+        "handlers-that-raise-are-swallowed",
+        "runtime/workerrun.py",
+        "        self.handle_exception(job, *exc_info)\n",
+        "        try:\n            self.handle_exception(job, *exc_info)\n        except Exception:\n            pass\n",
+        "test_callbacks.py::test_handler_that_raises",
+        "test_callbacks.py::test_handler_that_raises_in_a_forking_worker",
+    ),
+    _mutant(
+        "cron-strings-in-utc",
+        "runtime/cronjob.py",
+        "croniter(self.cron, base.astimezone().replace(tzinfo=None))",
+        "croniter(self.cron, base.replace(tzinfo=None))",
+        "test_cron.py::test_cron_strings_mean_local_time",
+        "test_cron.py::test_times_where_clocks_change",
+    ),
+    _mutant(
+        "foreign-fields-are-lost",
+        "runtime/hashes.py",
+        "            rare.setdefault(FOREIGN, {})[field] = value",
+        "            pass",
+        "test_key_views.py::test_writing_into_the_hash",
+    ),
+    _mutant(
+        "json-arguments-are-texts",
+        "cli/helpers.py",
+        "            return keyword, json.loads(value)\n",
+        "            return keyword, value\n",
+        "test_cli.py::test_arguments_of_enqueue",
     ),
 )

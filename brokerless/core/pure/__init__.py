@@ -7,7 +7,7 @@ is ever counted, and an interrupt that arrives in the last instants of an attemp
 `try` instead of being cleared in C.
 
 engine.py the type; submit.py, work.py, keeper.py, inquiry.py its four sides over base.py and ends.py; task.py the
-handle; lanes.py, timers.py, figures.py the structures; states.py the names that all share.
+handle; lanes.py, timers.py, figures.py the structures; values.py copies and ids; states.py the names that all share.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from .states import (
     set_errors,
 )
 from .task import Task
+from .values import Ids, copy_arguments, copy_plain
 
 __all__ = [
     "CANCELLED",
@@ -41,8 +42,11 @@ __all__ = [
     "RUNNING",
     "Closed",
     "Engine",
+    "Ids",
     "QueueFull",
     "Task",
+    "copy_arguments",
+    "copy_plain",
     "current",
     "memory_stats",
     "set_errors",

@@ -225,10 +225,17 @@ class Base:
         runner: Callable[[Task], Any] | None = _SAME,
         on_start: Callable[[Task], Any] | None = _SAME,
         on_finish: Callable[[Task], Any] | None = _SAME,
+        on_submit: Callable[[Task], Any] | None = _SAME,
     ) -> None:
         """None removes a hook; one that is not named stays."""
         found = self._c_a_queue(queue)
-        given = {"on_push": on_push, "runner": runner, "on_start": on_start, "on_finish": on_finish}
+        given = {
+            "on_push": on_push,
+            "runner": runner,
+            "on_start": on_start,
+            "on_finish": on_finish,
+            "on_submit": on_submit,
+        }
         for name, hook in given.items():
             if hook is not _SAME:
                 setattr(found, name, hook)

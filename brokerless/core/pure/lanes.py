@@ -30,6 +30,7 @@ class Queue:
         "on_finish",
         "on_push",
         "on_start",
+        "on_submit",
         "room",
         "runner",
     )
@@ -42,6 +43,7 @@ class Queue:
         self.room = threading.Condition(lock)  # submitters that wait for a bounded lane
         self.blocked = 0  # how many they are
         self.groups: list[Group] = []  # that subscribe to it
+        self.on_submit: Callable[[Task], Any] | None = None
         self.on_push: Callable[[], Any] | None = None
         self.runner: Callable[[Task], Any] | None = None
         self.on_start: Callable[[Task], Any] | None = None

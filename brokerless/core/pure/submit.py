@@ -217,6 +217,9 @@ class Submitting(Ending):
             self._c_schedule(task, due)
         elif expiry is not None:
             self._c_schedule(task, expiry)
+        hook = self._c_queues[queue].on_submit
+        if hook is not None:
+            self._c_hook(hook, task)
         return task
 
     def enqueue_many(self, items: Sequence[Any], *, limit: int) -> list[Task]:

@@ -14,7 +14,7 @@ from .._state import _task_stack
 from ..canvas import signature
 from ..exceptions import Retry
 from ..result import EagerResult, denied_join_result
-from ..runtime import fast
+from ..runtime import fast, fast_canvas
 from ..typevars import P, R
 from ..utils.functional import maybe_list
 from ..utils.nodenames import gethostname
@@ -51,6 +51,12 @@ class Calling(TaskParts[P, R]):
 
     def delay(self, *args: P.args, **kwargs: P.kwargs) -> Result[R]:
         """Send with these arguments."""
+        plan = self._fast_plan
+        # apply_async is what subclasses override and monitoring tools replace: then it has to be called
+        if plan is not None and type(self).apply_async is _apply_async and "apply_async" not in self.__dict__:
+            result: Result[R] | None = plan(args, kwargs)
+            if result is not None:
+                return result
         return self.apply_async(args, kwargs)
 
     def apply_async(
@@ -65,12 +71,16 @@ class Calling(TaskParts[P, R]):
         **options: Any,
     ) -> Result[R]:
         """Send with options; gives the result's handle."""
-        if not options and task_id is link is link_error is shadow is None:
+        if shadow is None:
             plan = self._fast_plan
             if plan is None:
                 plan = fast.make_plan(self)
             if plan:
-                result = plan(args, kwargs)
+                if not options and task_id is link is link_error is None:
+                    result = plan(args, kwargs)
+                else:
+                    given = {**options, "task_id": task_id, "link": link, "link_error": link_error}
+                    result = fast_canvas.send(plan, args, kwargs, given)
                 if result is not None:
                     return result
         if self.soft_time_limit and self.time_limit and self.soft_time_limit > self.time_limit:
@@ -232,3 +242,6 @@ class Calling(TaskParts[P, R]):
         from ..canvas import xstarmap
 
         return xstarmap(self.s(), it, app=self.app)
+
+
+_apply_async = Calling.apply_async

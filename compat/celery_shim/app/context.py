@@ -14,10 +14,6 @@ __all__ = ("Context", "get_actual_ignore_result")
 _UNSET: Any = object()
 
 
-class PlainRequest(dict):
-    """A request that holds Celery's own headers only, so that nobody need look for others."""
-
-
 #: Headers that RabbitMQ adds to dead letters; sending them again would make it count wrongly.
 X_DEATH_HEADERS = frozenset(
     {
@@ -92,13 +88,6 @@ class Context:
             pair = isinstance(limits, (list, tuple)) and len(limits) >= 2
             self.time_limit, self.soft_time_limit = (limits[0], limits[1]) if pair else (None, None)
 
-    def __getattr__(self, name: str) -> Any:
-        # a call without options carries no texts of its arguments: they are made when somebody looks
-        if name in ("argsrepr", "kwargsrepr") and type(self.__dict__) is PlainRequest:
-            value = self.__dict__[name.removesuffix("repr")]
-            return saferepr(tuple(value) if name == "argsrepr" else value, 1024)
-        raise AttributeError(name)
-
     def clear(self) -> None:
         self.__dict__.clear()
 
@@ -146,6 +135,84 @@ class Context:
             self._children = []
         return self._children
 
+
+class PlainRequest(dict):
+    """The request of a call without options as a dict: it holds Celery's own headers only."""
+
+
+class _Later:
+    """A field that is worked out when somebody looks, and is an attribute like all others from then on."""
+
+    def __init__(self, make: Any) -> None:
+        self.make = make
+
+    def __set_name__(self, owner: Any, name: str) -> None:
+        self.name = name
+
+    def __get__(self, request: Any, owner: Any = None) -> Any:
+        if request is None:
+            return None
+        value = self.make(request)
+        setattr(request, self.name, value)
+        return value
+
+
+_fields = Context.__dict__["__dict__"].__get__
+
+
+class PlainContext(Context):
+    """The request of a call without options: made from its message with a handful of fields, the rest on demand."""
+
+    lang = "py"
+    called_directly = False
+    reply_to = ""
+    root_id = _Later(lambda request: request.id)
+    correlation_id = _Later(lambda request: request.id)
+    argsrepr = _Later(lambda request: saferepr(tuple(request.args), 1024))
+    kwargsrepr = _Later(lambda request: saferepr(request.kwargs, 1024))
+    _message: Any = None
+
+    def __init__(self, message: Any, hostname: str) -> None:
+        self._message = message
+        self.id = message.id
+        self.args = message.args
+        self.kwargs = message.kwargs
+        self.ignore_result = message.ignore_result
+        self.hostname = hostname
+        if message.embed is not None:
+            _fields(self).update(message.embed)
+
+    @classmethod
+    def of(cls, request: PlainRequest) -> PlainContext:
+        """The same from the dict that somebody asked for."""
+        made = cls.__new__(cls)
+        _fields(made).update(request, headers=None)
+        made.time_limit, made.soft_time_limit = request["timelimit"]
+        return made
+
+    @property
+    def __dict__(self) -> dict[str, Any]:  # type: ignore[override]
+        """All fields: ``vars(request)``, copies and pickles see no difference to other requests."""
+        own: dict[str, Any] = _fields(self)
+        message = own.pop("_message", None)
+        if message is not None:
+            for name, value in message.request_dict(own["hostname"]).items():
+                own.setdefault(name, value)
+            own.setdefault("headers", None)
+            hard, soft = own["timelimit"]
+            own.setdefault("time_limit", hard)
+            own.setdefault("soft_time_limit", soft)
+        return own
+
+
+def _from_message(name: str) -> _Later:
+    return _Later(lambda request: request.__dict__.get(name))
+
+
+for _name in ("task", "origin", "stamps", "delivery_info", "properties", "timelimit", "time_limit", "soft_time_limit"):
+    _field = _from_message(_name)
+    _field.__set_name__(PlainContext, _name)
+    setattr(PlainContext, _name, _field)
 
 _OWN_HEADERS = frozenset({*Context.__dict__, "lang", "task", "argsrepr", "kwargsrepr", "compression"})
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import _state
 from ..canvas import signature
-from ..exceptions import ImproperlyConfigured, Reject, Retry
+from ..exceptions import Ignore, ImproperlyConfigured, Reject, Retry
 from ..typevars import P, R
 from ..utils.functional import maybe_list
 from ..utils.serialization import raise_with_context
@@ -162,7 +162,11 @@ class Running(TaskParts[P, R]):
             step = signature(following, app=self.app)
             step.set(replaced_task_nesting=nesting)
             sig |= step
-        return self.on_replace(sig)
+        try:
+            return self.on_replace(sig)
+        except Ignore as ended:
+            ended.replaced = True  # type: ignore[attr-defined]
+            raise
 
     def add_to_chord(self, sig: Any, lazy: bool = False) -> Any:
         """Make a signature one more member of the chord that this call belongs to."""

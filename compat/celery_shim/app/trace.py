@@ -28,7 +28,7 @@ from ..utils.nodenames import gethostname
 from ..utils.objects import mro_lookup
 from ..utils.saferepr import saferepr
 from ..utils.serialization import get_pickleable_etype, get_pickleable_exception
-from .context import Context, PlainRequest, get_actual_ignore_result
+from .context import Context, PlainContext, PlainRequest, get_actual_ignore_result
 from .successors import already_done, send_successors
 from .task import Task as BaseTask
 from .tracelog import (  # noqa: F401 - names that other packages import from here
@@ -217,24 +217,29 @@ def build_tracer(
     def trace_task(uuid: str, args: Any, kwargs: Any, request: Any = None) -> Any:
         # given: the value or an ExceptionInfo; failed: a TraceInfo unless it succeeded; text: the value's repr
         given = failed = seconds = text = retval = state = None
-        task_request = None
+        task_request: Any = None
+        backend = None
         started = monotonic()
         try:
-            if not hasattr(kwargs, "items"):
+            if type(kwargs) is not dict and not hasattr(kwargs, "items"):
                 raise InvalidTaskError("Task keyword arguments is not a mapping")
-            if type(request) is PlainRequest:
-                task_request = Context.__new__(Context)
-                task_request.__dict__ = request
-                limits = request["timelimit"]
-                request["time_limit"], request["soft_time_limit"], request["headers"] = limits[0], limits[1], None
+            if type(request) is PlainContext:
+                task_request = request
+                ignore_result = request.ignore_result
+                if ignore_result is None:
+                    ignore_result = task.ignore_result
             else:
-                task_request = Context(request or {}, args=args, called_directly=False, kwargs=kwargs)
-            ignore_result = get_actual_ignore_result(task, task_request)
-            publish_result = not ignore_result and (task.store_eager_result if eager else True)
-            origin = task_request.delivery_info
-            redelivered = deduplicate and origin and origin.get("redelivered")
-            if redelivered and already_done(app, task, name, task_request, uuid, inherit_priority):
-                return trace_ok_t(given, failed, seconds, text)
+                if type(request) is PlainRequest:
+                    task_request = PlainContext.of(request)
+                else:
+                    task_request = Context(request or {}, args=args, called_directly=False, kwargs=kwargs)
+                ignore_result = get_actual_ignore_result(task, task_request)
+            publish_result = not ignore_result and (not eager or task.store_eager_result)
+            if deduplicate:
+                origin = task_request.delivery_info
+                redelivered = origin and origin.get("redelivered")
+                if redelivered and already_done(app, task, name, task_request, uuid, inherit_priority):
+                    return trace_ok_t(given, failed, seconds, text)
             _task_stack.push(task)
             request_stack.push(task_request)
             try:
@@ -273,10 +278,12 @@ def build_tracer(
                     sent = False
                     try:
                         if task_request.callbacks or task_request.chain:
-                            priority = (origin or {}).get("priority") if inherit_priority else None
+                            origin = inherit_priority and task_request.delivery_info
+                            priority = (origin or {}).get("priority")
                             send_successors(app, retval, task_request, uuid, task_request.root_id or uuid, priority)
                         sent = True
-                        task.backend.mark_as_done(uuid, retval, task_request, publish_result)
+                        backend = task.backend
+                        backend.mark_as_done(uuid, retval, task_request, publish_result)
                     except (EncodeError, OperationalError) as exc:
                         if sent and isinstance(exc, OperationalError):
                             raise
@@ -310,7 +317,7 @@ def build_tracer(
                     request_stack.pop()
                     if not eager:
                         try:
-                            task.backend.process_cleanup()
+                            (backend or task.backend).process_cleanup()
                             if loader_cleanup:
                                 loader_cleanup()
                         except (KeyboardInterrupt, SystemExit, MemoryError):
@@ -330,6 +337,10 @@ def build_tracer(
         return trace_ok_t(given, failed, seconds, text)
 
     return mark_boundary(trace_task)
+
+
+#: Ours, whatever the module's name is replaced with.
+OWN_BUILD = build_tracer
 
 
 _loops = threading.local()

@@ -6,6 +6,7 @@ schedule file on this host makes it wait.
 
 from __future__ import annotations
 
+import _thread
 import socket
 import sys
 from datetime import datetime
@@ -161,11 +162,12 @@ class Beat:
         """Nothing: the process belongs to the application, or to who started it."""
 
     def install_sync_handler(self, service: Any) -> None:
-        """SIGTERM and SIGINT write the state and end the program."""
+        """SIGTERM and SIGINT end the program after the state is written; a second one ends it where it is."""
 
         def stop(signum: int, frame: Any) -> None:
-            if "scheduler" in vars(service):  # not while it waits for another beat to end
-                service.sync()
-            sys.exit()
+            if "scheduler" not in vars(service) or service._is_shutdown.is_set():
+                sys.exit()  # it waits for another beat to end, or hangs
+            # a handler must not wait for the locks of the code that it interrupts, nor end a task half sent
+            _thread.start_new_thread(service.stop, ())
 
         platforms.signals.update(SIGTERM=stop, SIGINT=stop)

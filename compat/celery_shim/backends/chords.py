@@ -6,17 +6,16 @@ How a store counts the members of a chord is its own business; this is what happ
 from __future__ import annotations
 
 import sys
-from collections import deque
 from functools import partial
 from typing import Any
 
 from kombu.utils.functional import maybe_list
 
-from .. import states
 from ..app.context import Context
 from ..exceptions import ChordError, NotRegistered
 from ..utils.functional import arity_greater
 from ..utils.log import get_logger
+from .unsent import Unsent, errbacks_of
 
 __all__ = ("ChordErrors",)
 
@@ -35,7 +34,7 @@ def _create_fake_task_request(task_id: Any, errbacks: Any = None, task_name: str
     return Context({"id": task_id, "errbacks": errbacks or [], "delivery_info": {}, "task": task_name, **extra})
 
 
-class ChordErrors:
+class ChordErrors(Unsent):
     """Mixed into ``Backend``."""
 
     app: Any
@@ -44,27 +43,6 @@ class ChordErrors:
     fail_from_current_stack: Any
     mark_as_failure: Any
     on_chord_part_return: Any
-
-    def _fail_chain(
-        self, chain: Any, exc: Any, traceback: Any = None, store_result: bool = True, state: str = states.FAILURE
-    ) -> None:
-        """Store the failure for every later step of a chain, and count them where they belong to a chord."""
-        steps = deque(chain if isinstance(chain, (list, tuple)) else ())
-        while steps:
-            step = Context(steps.popleft())
-            step.update(step.options)
-            options = step.options
-            step.id, step.group = options.get("task_id"), options.get("group_id")
-            known = step.id is not None
-            counted = "chord" in options and known and self.get_state(step.id) in states.PROPAGATE_STATES
-            if store_result and known and state in states.PROPAGATE_STATES:
-                self.store_result(step.id, exc, state, traceback=traceback, request=step)
-            if "chord" in options and not counted:
-                self.on_chord_part_return(step, state, exc)
-            if getattr(step, "subtask_type", None) == "chord":
-                body = (step.kwargs or {}).get("body")
-                if body is not None:
-                    steps.append(body)
 
     def _errback_arity_greater(self, errback: Any, n: int) -> Any:
         header = errback.type.__header__
@@ -98,7 +76,7 @@ class ChordErrors:
                 errback(request, exc, traceback)
             except Exception:
                 logger.exception("Errback %r raised an exception", errback.name)
-        if not to_send:
+        if not to_send or getattr(self.app, "closed", False):
             return
         root_id = request.root_id or request.id
         eager = self.app.conf.task_always_eager or (request.delivery_info or {}).get("is_eager", False)
@@ -107,29 +85,32 @@ class ChordErrors:
             call((request.id,), parent_id=request.id, root_id=root_id)
 
     def chord_error_from_stack(self, callback: Any, exc: Any = None) -> Any:
-        """Fail the body of a chord."""
+        """Fail the body of a chord, and what was to follow it; its errbacks are called."""
         from kombu.utils.uuid import uuid
 
         exc = sys.exc_info()[1] if exc is None else exc
         task = self.app._tasks.get(callback.task)
         backend: Any = self if task is None else task.backend
+        options = callback.options
+        # an errback that has heard of the failed chord inside this one need not hear of the failure again
+        told = getattr(exc, "told", [])
         if callback.subtask_type == "group":
             info = self._handle_group_chord_error(group_callback=callback, backend=backend, exc=exc)
         else:
-            callback_id = callback.id
-            if not callback_id:
-                callback_id = callback.options["task_id"] = uuid()
-            request = _create_fake_task_request(
-                task_id=callback_id, errbacks=callback.options.get("link_error", []), **callback
-            )
+            task_id = options.get("task_id")
+            if not task_id:
+                task_id = options["task_id"] = uuid()
+            errbacks = [errback for errback in errbacks_of(callback) if errback not in told]
+            request = _create_fake_task_request(task_id=task_id, errbacks=errbacks, **callback)
+            if isinstance(exc, ChordError):
+                exc.told = [*told, *errbacks]  # type: ignore[attr-defined]
             try:
                 self._call_task_errbacks(request, exc, None)
             except Exception as failure:
                 exc = failure
-                info = backend.fail_from_current_stack(callback_id, exc=failure)
-            else:
-                info = backend.fail_from_current_stack(callback_id, exc=exc)
-        backend._fail_chain(callback.options.get("chain"), exc)
+            info = backend.fail_from_current_stack(task_id, exc=exc)
+            backend._fail_unsent(callback, exc, getattr(info, "traceback", None))
+        backend._fail_chain(options.get("chain"), exc)
         return info
 
     def _handle_group_chord_error(self, group_callback: Any, backend: Any, exc: Any = None) -> Any:
@@ -138,21 +119,20 @@ class ChordErrors:
         own = maybe_list(group_callback.options.get("link_error")) or []
         try:
             frozen = group_callback.freeze()
-            by_task = {
-                task.options.get("task_id"): maybe_list(task.options.get("link_error")) or []
-                for task in group_callback.tasks
-            }
-            for result in frozen.results:
-                errbacks: list[Any] = []
-                for errback in (*by_task.get(result.id, ()), *own):
-                    if errback not in errbacks:
-                        errbacks.append(errback)
-                request = _create_fake_task_request(result.id, errbacks, getattr(result, "task", "unknown"))
+            members = list(zip(group_callback.tasks, frozen.results, strict=False))
+            for member, result in members:
+                errbacks = [*errbacks_of(member), *own]
+                request = _create_fake_task_request(
+                    result.id,
+                    [errback for place, errback in enumerate(errbacks) if errback not in errbacks[:place]],
+                    getattr(result, "task", "unknown"),
+                )
                 try:
                     backend._call_task_errbacks(request, original, None)
                 except Exception:
                     logger.exception("Errbacks of %s failed", result.id)
-                backend.fail_from_current_stack(result.id, exc=original)
+                info = backend.fail_from_current_stack(result.id, exc=original)
+                backend._fail_unsent(member, original, getattr(info, "traceback", None))
             if frozen.id:
                 backend.mark_as_failure(frozen.id, original)
             frozen.revoke()

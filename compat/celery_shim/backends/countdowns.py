@@ -16,6 +16,7 @@ from ..canvas import maybe_signature
 from ..exceptions import ChordError
 from ..runtime.countdown import Countdown
 from ..runtime.isolation import isolate
+from ..utils.functional import _regen
 from ..utils.log import get_logger
 from .chords import _create_chord_error_with_cause
 
@@ -30,6 +31,8 @@ _EVERY = 256
 class CountdownChords:
     """Mixed into the store in memory."""
 
+    counts_once = True
+
     app: Any
     serializer: Any
     encode_result: Any
@@ -42,9 +45,10 @@ class CountdownChords:
     def apply_chord(self, header_result_args: Any, body: Any, **kwargs: Any) -> None:
         """A header is about to be sent."""
         self.ensure_chords_allowed()
-        group_id, members = header_result_args[0], list(header_result_args[1])
+        group_id, members = header_result_args[0], header_result_args[1]
         countdowns = self._store.countdowns
-        countdowns[group_id] = Countdown(group_id, members, body)
+        # a generator is read while its tasks are sent, not before
+        countdowns[group_id] = Countdown(group_id, None if isinstance(members, _regen) else list(members), body)
         if len(countdowns) % _EVERY == 0:
             self._forget_old_chords()
 
@@ -80,11 +84,19 @@ class CountdownChords:
             value = self.exception_to_python(isolate(value, self.serializer))
         else:
             value = isolate(value, self.serializer)
-        self._count(countdown, request, state, value)
+        self._count(countdown, request, state, value, getattr(result, "told", ()))
 
-    def _count(self, countdown: Countdown, request: Any, state: Any, value: Any) -> None:
-        """The same with a value that nobody else holds."""
-        if countdown.count(request.id, request.group_index, state, value):
+    def count_part(self, request: Any, state: Any, value: Any, result: Any) -> None:
+        """The same where the value has been made data already."""
+        if type(self).on_chord_part_return is not CountdownChords.on_chord_part_return:
+            self.on_chord_part_return(request, state, result)
+            return
+        countdown = self._store.countdowns.get(request.group)
+        if countdown is not None:
+            self._count(countdown, request, state, value)
+
+    def _count(self, countdown: Countdown, request: Any, state: Any, value: Any, told: Any = ()) -> None:
+        if countdown.count(request.id, request.group_index, state, value, told):
             self._finish(countdown, request.chord)
 
     def _finish(self, countdown: Countdown, chord: Any) -> None:
@@ -93,12 +105,11 @@ class CountdownChords:
         for part in countdown.in_order():
             if part.state in states.PROPAGATE_STATES:
                 error = part.value
-                reason = (
-                    f"Dependency {part.id} raised {error!r}" if countdown.nested is None else f"Join error: {error!r}"
-                )
+                reason = f"Dependency {part.id} raised {error!r}" if not countdown.nested else f"Join error: {error!r}"
                 try:
                     raise _create_chord_error_with_cause(reason, error)
                 except ChordError as failure:
+                    failure.told = part.told  # type: ignore[attr-defined]
                     logger.exception("Chord %r raised: %r", countdown.group_id, failure)
                     self.chord_error_from_stack(body, failure)
                 return

@@ -61,8 +61,17 @@ class Outcomes(ChordErrors):
         exc = TaskRevokedError(reason)
         if store_result:
             self.store_result(task_id, exc, state, traceback=None, request=request)
-        if request and request.chord:
-            self.on_chord_part_return(request, state, exc)
+        if request:
+            if request.chord:
+                self.on_chord_part_return(request, state, exc)
+            # later steps keep their states; the chords that wait for them must not wait for ever
+            self._fail_chain(getattr(request, "chain", None), exc, store_result=False, state=state)
+
+    def mark_as_dropped(self, request: Any, exc: Any) -> None:
+        """A call that ended without a state: ignored, or thrown away unread. Chords that wait for it fail."""
+        if request.chord:
+            self.on_chord_part_return(request, states.FAILURE, exc)
+        self._fail_chain(getattr(request, "chain", None), exc, store_result=False)
 
     def mark_as_retry(
         self,

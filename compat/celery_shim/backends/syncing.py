@@ -92,7 +92,7 @@ class SyncBackendMixin:
 
     def add_pending_result(self, result: Any, weak: bool = False) -> Any:
         """Call the handle's promise back when its result is written; only needed where there is a promise."""
-        if "on_ready" in result.__dict__ and hasattr(self, "get_task_meta"):
+        if getattr(result, "_promised", None) is not None and hasattr(self, "get_task_meta"):
             self._watch(result)
         return result
 

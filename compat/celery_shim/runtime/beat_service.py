@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -29,6 +30,9 @@ DEFAULT_MAX_INTERVAL = 300
 NODENAME_DEFAULT = "celerybeat"
 
 logger = get_logger("celery.beat")
+
+#: Apps for which this process runs a service, or waits to run one: none starts by itself beside it.
+served: Any = weakref.WeakSet()
 
 
 def beat_nodename(hostname: str | None = None) -> str:
@@ -79,6 +83,13 @@ class Service:
 
     def start(self, embedded_process: bool = False) -> None:
         """Run until stopped; blocks."""
+        served.add(self.app)
+        try:
+            self._run(embedded_process)
+        finally:
+            served.discard(self.app)
+
+    def _run(self, embedded_process: bool) -> None:
         scheduler = self.scheduler
         logger.info("beat: Starting...")
         logger.debug("beat: Ticking with max interval->%s", humanize_seconds(scheduler.max_interval))
@@ -91,6 +102,7 @@ class Service:
 
             self._pidbox = beat.BeatPidbox(self)
             self._pidbox.start()
+        self._warm_up(scheduler)
         self._last_tick = time.monotonic()
         try:
             self._loop(scheduler)
@@ -100,6 +112,15 @@ class Service:
             self.sync()
             if self._pidbox is not None:
                 self._pidbox.stop()
+
+    def _warm_up(self, scheduler: Any) -> None:
+        """Load and start what the first run would be late by."""
+        app = self.app
+        amqp = app.amqp
+        # reading these makes them
+        _ = app.tasks, amqp.router, amqp.send_task_message, amqp.create_task_message
+        _ = getattr(scheduler, "producer", None)
+        brokers.broker_of(app).ensure_worker(app)
 
     def _loop(self, scheduler: Any) -> None:
         while not self._is_shutdown.is_set():

@@ -18,6 +18,7 @@ from ....options import TaskOptions
 from ....pools import pool_of_this_thread
 from ..events.bus import Bus
 from ..exceptions import SoftTimeLimitExceeded, TimeLimitExceeded
+from .dropped import drop
 from .message import Message
 
 __all__ = ("Broker", "broker_of", "engine")
@@ -96,6 +97,13 @@ def _worker_for(message: Message) -> Any:
         if worker.app is app:
             return worker
     return workers[0]
+
+
+def _describe(message: Message, *_: Any) -> str:
+    return f"{message.task}[{message.id}]"
+
+
+setattr(run_message, "describe_task", _describe)  # noqa: B010  # for the list of what an exit drops
 
 
 def autostart_wanted(app: Any) -> bool:
@@ -257,6 +265,9 @@ class Broker:
             if worker in self.workers:
                 self.workers.remove(worker)
                 _running -= 1
+            for message in worker.consumer.give_back():
+                if self.engine is not None:
+                    self._submit(message, message.lane, None)
             if self.workers or self.engine is None:
                 return
             for name, queue in self.named.items():
@@ -281,12 +292,16 @@ class Broker:
         """An app was closed: its default worker stops, and what it sent and nobody took is dropped."""
         for worker in [worker for worker in self.workers if worker.autostarted and worker.app is app]:
             worker.stop()
+        gone: list[Message] = []
         with _lock:
             self.senders.discard(app)
             for waiting in self.backlog.values():
+                gone += [entry[0] for entry in waiting if _is_gone(entry[0])]
                 kept = [entry for entry in waiting if not _is_gone(entry[0])]
                 waiting.clear()
                 waiting.extend(kept)
+        for message in gone:
+            drop(message, "dropped")
 
     def _take_back(self, name: str, queue: Any) -> None:
         for handle in queue.pending():
@@ -307,15 +322,20 @@ class Broker:
 
     def purge(self, names: Any = None) -> int:
         """Throw waiting messages away; gives their number."""
-        count = 0
+        gone: list[Message] = []
         with _lock:
             for name in list(self.backlog):
                 if names is None or name in names:
-                    count += len(self.backlog.pop(name))
-        for name, queue in self.named.items():
+                    gone += [entry[0] for entry in self.backlog.pop(name)]
+        for name, queue in list(self.named.items()):
             if names is None or name in names:
-                count += queue.clear()
-        return count
+                for handle in queue.pending():
+                    message = handle.args[0] if handle.args else None
+                    if handle.withdraw() and message is not None:
+                        gone.append(message)
+        for message in gone:
+            drop(message, "purged")
+        return len(gone)
 
 
 def _is_gone(message: Message) -> bool:

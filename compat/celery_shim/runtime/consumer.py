@@ -20,7 +20,7 @@ from ....errors import CancelInterrupt, TimeLimitInterrupt
 from ....limits import boundary
 from .. import _state, signals, states
 from ..app import trace
-from ..app.context import Context, get_actual_ignore_result
+from ..app.context import Context, PlainContext, get_actual_ignore_result
 from ..app.task import Task
 from ..app.tracelog import LOG_RECEIVED
 from ..exceptions import NotRegistered, Reject, TaskRevokedError, TimeLimitExceeded, WorkerLostError
@@ -29,6 +29,7 @@ from ..utils.time import rate
 from ..worker import state as worker_state
 from ..worker.request import Request
 from . import broker as brokers
+from .dropped import concerns_others
 from .message import Message
 from .publisher import requeue
 
@@ -90,6 +91,17 @@ class Consumer:
         if "eventer" in self.__dict__:
             self.eventer.offline()
 
+    def give_back(self) -> list[Message]:
+        """Messages that waited here for their rate limit, when the worker has stopped."""
+        waiting: list[Message] = []
+        for limited in self.limited.values():
+            with limited.lock:
+                waiting += limited.waiting
+                limited.waiting.clear()
+        for message in waiting:
+            message.received = message.passed = False
+        return waiting
+
     # -- one message ------------------------------------------------------------------------------------------------
 
     def run(self, message: Message, decision: Any = None) -> None:
@@ -99,17 +111,19 @@ class Consumer:
             self.broker.scheduled.pop(message.id, None)
         if not worker.prepared:
             worker.prepare()
-        task = self._task(message.task)
+        app = self.app
+        task = (app.finalized and app._tasks.get(message.task)) or self._task(message.task)
         if task is None:
             self._unknown(message)
             return
         if not message.received:
             self._received(message, task, worker)
-        if self._refused(message, task, worker):
+        may_be_refused = message.expires is not None or worker_state.revoked or worker_state.revoked_stamps
+        if may_be_refused and self._refused(message, task, worker):
             return
-        limited = task.rate_limit and not self.disable_rate_limits and not message.passed
-        if limited and not self._within_rate(message, task):
-            return
+        if task.rate_limit and not self.disable_rate_limits and not message.passed:
+            if not self._within_rate(message, task):
+                return
         self._execute(message, task, worker, decision)
 
     def _task(self, name: str) -> Any:
@@ -198,8 +212,7 @@ class Consumer:
         exc = NotRegistered(message.task)
         logger.error(E_UNKNOWN, exc, exc_info=True)
         context = Context(message.request_dict(self.hostname), name=message.task)
-        if not message.ignore_result:
-            self.app.backend.mark_as_failure(message.id, exc, request=context)
+        self.app.backend.mark_as_failure(message.id, exc, request=context, store_result=not message.ignore_result)
         signals.task_unknown.send(sender=self, message=message, exc=exc, name=message.task, id=message.id)
 
     # -- rate limits ------------------------------------------------------------------------------------------------
@@ -247,8 +260,9 @@ class Consumer:
 
     def _execute(self, message: Message, task: Any, worker: Any, decision: Any = None) -> None:
         build = trace.build_tracer
-        tracer = task.__dict__.get("__trace__")
-        if tracer is None or task.__dict__.get("_traced_by") is not build:
+        own = task.__dict__
+        tracer = own.get("__trace__")
+        if tracer is None or own.get("_traced_by") is not build:
             tracer = task.__trace__ = build(task.name, task, app=task._app or self.app, hostname=worker.hostname)
             task._traced_by = build
         id = message.id
@@ -262,7 +276,10 @@ class Consumer:
         try:
             if self.bus.mailboxes:
                 self.eventer.tell(task, "task-started", id)
-            outcome = tracer(id, message.args, message.kwargs, message.request_dict(worker.hostname))
+            if message._headers is None and message.properties is None and build is trace.OWN_BUILD:
+                outcome = tracer(id, message.args, message.kwargs, PlainContext(message, worker.hostname))
+            else:
+                outcome = tracer(id, message.args, message.kwargs, message.request_dict(worker.hostname))
         except Reject as exc:
             self._rejected(message, task, worker, exc, ExceptionInfo())
         except Exception as exc:
@@ -289,8 +306,13 @@ class Consumer:
             self._not_successful(message, task, worker, outcome)
 
     def _not_successful(self, message: Message, task: Any, worker: Any, outcome: Any) -> None:
+        exc = outcome.info.retval
         if outcome.info.state == states.REJECTED:
-            self._rejected(message, task, worker, outcome.info.retval, outcome.retval)
+            self._rejected(message, task, worker, exc, outcome.retval)
+        elif outcome.info.state == states.IGNORED and concerns_others(message.embed):
+            if not getattr(exc, "replaced", False):
+                request = self._request(message, task, worker)._context
+                task.backend.mark_as_dropped(request, exc)
 
     def _rejected(self, message: Message, task: Any, worker: Any, exc: Any, einfo: Any) -> None:
         """Back to the queue, or a failure."""
@@ -300,8 +322,10 @@ class Consumer:
             requeue(self.app, message)
             return
         request = self._request(message, task, worker)._context
-        if not get_actual_ignore_result(task, request):
-            task.backend.mark_as_failure(message.id, exc, getattr(einfo, "traceback", None), request=request)
+        store = not get_actual_ignore_result(task, request)
+        task.backend.mark_as_failure(
+            message.id, exc, getattr(einfo, "traceback", None), request=request, store_result=store
+        )
         signals.task_failure.send(
             sender=task,
             task_id=message.id,
@@ -330,8 +354,8 @@ class Consumer:
             einfo = ExceptionInfo()
         einfo.traceback = None  # the frames are ours, not the task's
         logger.error("Task %s[%s] %s", task.name, message.id, safe_repr(exc))
-        if not get_actual_ignore_result(task, request) or task.store_errors_even_if_ignored:
-            task.backend.mark_as_failure(message.id, exc, None, request=request)
+        store = not get_actual_ignore_result(task, request) or bool(task.store_errors_even_if_ignored)
+        task.backend.mark_as_failure(message.id, exc, None, request=request, store_result=store)
         if not hooks:
             return
         task.on_failure(exc, message.id, message.args, message.kwargs, einfo)

@@ -21,24 +21,24 @@ _LAST = float("inf")
 class Part:
     """The end of one member."""
 
-    __slots__ = ("id", "place", "state", "value")
+    __slots__ = ("id", "place", "state", "told", "value")
 
-    def __init__(self, id: str, place: Any, state: str, value: Any) -> None:
-        self.id, self.state, self.value = id, state, value
+    def __init__(self, id: str, place: Any, state: str, value: Any, told: Any = ()) -> None:
+        self.id, self.state, self.value, self.told = id, state, value, told
         self.place = _LAST if place is None else place
 
 
 class Countdown:
-    """One chord. ``size`` is None until all members are known; ``nested`` holds the header's handles when some of them
-    are groups, so that the results come out nested in the same way."""
+    """One chord. ``size`` is None until all members are known; ``header`` are their handles, None when they are made one
+    by one. Where some of those are groups, the results come out nested in the same way."""
 
-    __slots__ = ("_lock", "_parts", "body", "born", "extra", "finished", "group_id", "nested", "size")
+    __slots__ = ("_header", "_lock", "_parts", "body", "born", "extra", "finished", "group_id", "size")
 
     def __init__(self, group_id: str, header: Any, body: Any) -> None:
         self.group_id, self.body = group_id, body
         self.size: int | None = None
         self.extra = 0
-        self.nested = header if any(isinstance(member, ResultSet) for member in header) else None
+        self._header = header
         self.finished = False
         self.born = time.monotonic()
         self._parts: dict[str, Part] = {}
@@ -55,12 +55,12 @@ class Countdown:
         with self._lock:
             self.extra += 1
 
-    def count(self, id: str, place: Any, state: str, value: Any) -> bool:
-        """A member has ended; True for the last one."""
+    def count(self, id: str, place: Any, state: str, value: Any, told: Any = ()) -> bool:
+        """A member has ended; True for the last one. ``told`` are errbacks that have heard of its failure."""
         with self._lock:
             if self.finished or id in self._parts:
                 return False
-            self._parts[id] = Part(id, place, state, value)
+            self._parts[id] = Part(id, place, state, value, told)
             return self._over()
 
     def _over(self) -> bool:
@@ -69,15 +69,20 @@ class Countdown:
         self.finished = True
         return True
 
+    @property
+    def nested(self) -> bool:
+        """True if a member is a group."""
+        return any(isinstance(member, ResultSet) for member in self._header or ())
+
     def in_order(self) -> list[Part]:
         """The ends of all members in the order of the header."""
         return sorted(self._parts.values(), key=_place)
 
     def values(self) -> list[Any]:
         """What the body is called with."""
-        if self.nested is None:
+        if not self.nested:
             return [part.value for part in self.in_order()]
-        return list(self._nested_values(self.nested))
+        return list(self._nested_values(self._header))
 
     def _nested_values(self, members: Any) -> Iterator[Any]:
         for member in members:

@@ -25,10 +25,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from ....hostlock import RETRY, HostLock
+from .. import _state
 from ..utils.log import get_logger
 from . import broker as brokers
 from . import processes
-from .beat_service import Service
+from .beat_service import Service, served
 
 __all__ = ("EmbeddedBeat", "entry_added", "has_schedule", "only_one", "start", "watch", "worker_started")
 
@@ -42,6 +43,7 @@ _PAUSES = (1.0, 5.0, 30.0, 300.0)
 _lock = threading.RLock()
 _beats: Any = weakref.WeakKeyDictionary()
 _watched: Any = weakref.WeakSet()
+_all_watched = False
 _watcher: threading.Thread | None = None
 _ended = threading.Event()
 
@@ -54,7 +56,8 @@ def host_lock(app: Any, schedule_filename: Any) -> HostLock:
 
 @contextlib.contextmanager
 def only_one(app: Any, schedule_filename: Any) -> Iterator[HostLock]:
-    """Hold the lock within a block; waits for it, and says for whom."""
+    """Hold the lock within a block; waits for it, and says for whom. No other beat of the app starts by itself here."""
+    served.add(app)
     lock = host_lock(app, schedule_filename)
     if not lock.acquire(0):
         logger.warning("beat: Process %s has this schedule. Waiting until it ends.", lock.holder())
@@ -63,6 +66,7 @@ def only_one(app: Any, schedule_filename: Any) -> Iterator[HostLock]:
         yield lock
     finally:
         lock.release()
+        served.discard(app)
 
 
 def scheduler_of(app: Any) -> Any:
@@ -80,6 +84,8 @@ def has_schedule(app: Any) -> bool:
 
 
 def _wanted(app: Any) -> bool:
+    if app in served:
+        return False
     said = app.conf.get("beat_embedded")
     if said is None:
         said = os.environ.get("BROKERLESS_BEAT")
@@ -243,11 +249,17 @@ def entry_added(app: Any, name: str, entry: Any) -> None:
         beat.service.change(lambda scheduler: scheduler.update_from_dict({name: entry}))
 
 
-def watch(app: Any) -> None:
-    """Start the beat of an app once this process has come to rest, if it serves and the app has a schedule by then."""
-    global _watcher
+def watch(app: Any = None) -> None:
+    """Start the beat of an app once this process has come to rest, if it serves and the app has a schedule by then.
+
+    Without an app: those of all apps that there are then.
+    """
+    global _watcher, _all_watched
     with _lock:
-        _watched.add(app)
+        if app is None:
+            _all_watched = True
+        else:
+            _watched.add(app)
         if _watcher is None or not _watcher.is_alive():
             _watcher = threading.Thread(target=_watch, daemon=True, name="brokerless-beat-watch")
             _watcher.start()
@@ -257,7 +269,7 @@ def _watch() -> None:
     if not processes.wait_until_settled(_ended) or processes.is_reloader():
         return
     with _lock:
-        apps = list(_watched)
+        apps = list(_state._apps if _all_watched else _watched)
         _watched.clear()
     for app in apps:
         try:
@@ -289,8 +301,8 @@ def _stop_all() -> None:
 
 
 def _after_fork() -> None:
-    global _lock, _beats, _watched, _watcher, _ended
-    _lock = threading.RLock()
+    global _lock, _beats, _watched, _all_watched, _watcher, _ended
+    _lock, _all_watched = threading.RLock(), False
     _beats, _watched, _watcher = weakref.WeakKeyDictionary(), weakref.WeakSet(), None
     _ended = threading.Event()
 

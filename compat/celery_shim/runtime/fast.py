@@ -9,10 +9,10 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
+from ....core import copy_arguments
 from .. import _state, signals
-from .ids import new_id
-from .isolation import copy_call
-from .message import Message
+from . import ids
+from .message import Message, PlannedMessage
 
 __all__ = ("make_plan",)
 
@@ -30,8 +30,20 @@ def _eager_layers(conf: Any) -> list[Any]:
     return [layer for layer in conf.maps[:-1] if type(layer) is not dict]
 
 
+def _refusal(task: Any, settings: dict[str, Any]) -> Any:
+    """The plan of a task that can have none, until the settings change."""
+    version = settings["version"]
+
+    def plan(args: Any, kwargs: Any, embed: Any = None) -> None:
+        if settings["version"] != version:
+            task._fast_plan = None
+
+    task._fast_plan = plan
+    return plan
+
+
 def make_plan(task: Any) -> Any:
-    """The plan of a task: a function, or False when there can be none (until the settings change)."""
+    """The plan of a task: a function that sends a call, or says None when the long way has to be taken."""
     from ..app.base import Celery
     from ..app.sending import Sending
     from ..app.task import Task
@@ -40,7 +52,7 @@ def make_plan(task: Any) -> Any:
 
     app = task._get_app()
     if hasattr(app, "_get_current_object"):
-        return False  # bound to whatever app is current
+        return None  # bound to whatever app is current
     conf, amqp = app.conf, app.amqp
     cls = type(task)
     version = conf.__dict__["version"]
@@ -68,14 +80,11 @@ def make_plan(task: Any) -> Any:
         and app.AsyncResult.__init__ is AsyncResult.__init__
     )
     if not usable:
-        task._fast_plan = False
-        task._fast_plan_version = version
-        return False
+        return _refusal(task, conf.__dict__)
     result_cls = app.AsyncResult
     queue = amqp.default_queue
     if queue.exchange is not None and queue.exchange.type not in (None, "direct"):
-        task._fast_plan = False
-        return False
+        return _refusal(task, conf.__dict__)
     queue_name = queue.name
     name = task.name
     hard, soft = options.get("time_limit"), options.get("soft_time_limit")
@@ -90,16 +99,29 @@ def make_plan(task: Any) -> Any:
     app_cls = type(app)
     original = Sending.send_task
     eager = conf.task_always_eager
-    header = getattr(task, "__header__", None)
+    header = getattr(task, "__header__", None) if task.typing else None
+    ignored = task.ignore_result
     from .broker import broker_of
 
-    sender_ref = weakref.ref(app)
     broker = broker_of(app)
     lane = broker.lane(priority, app)
     broker.senders.add(app)
+    made = PlannedMessage.of(
+        task=name,
+        queue=queue_name,
+        ignore_result=ignored,
+        sender=weakref.ref(app),
+        limits=limits,
+        priority=priority or None,
+        lane=lane if priority else Message.lane,
+    )
+    run = broker.run
 
-    def plan(args: Any, kwargs: Any) -> Any:
-        if settings["version"] != version or task._exec_options is not options:
+    inherits = conf.task_inherit_parent_priority
+
+    def plan(args: Any, kwargs: Any, embed: dict[str, Any] | None = None) -> Any:
+        """Send a call; ``embed`` is what a step or member of a composition carries besides."""
+        if settings["version"] != version or task._exec_options is not options or task.ignore_result is not ignored:
             task._fast_plan = None
             return None
         if (
@@ -108,36 +130,26 @@ def make_plan(task: Any) -> Any:
             or _before.receivers
             or _after.receivers
             or _sent.receivers
-            or _task_stack.stack
+            or (inherits if embed is not None else _task_stack.stack)
             or app_dict["_backend_cache"] is not backend
             or app_cls.send_task is not original
             or "send_task" in app_dict
             or amqp_dict.get("send_task_message") is not sender
+            or (live and conf.task_always_eager)
         ):
             return None
-        if live and conf.task_always_eager:
-            return None
-        if task.typing and header is not None:
+        if header is not None and task.typing:
             header(*(args or ()), **(kwargs or {}))
-        if args is None:
-            args = ()
-        if kwargs is None:
-            kwargs = {}
-        kind = type(args)
-        if (kind is not tuple and kind is not list) or type(kwargs) is not dict:
+        copied = copy_arguments(() if args is None else args, {} if kwargs is None else kwargs)
+        if copied is NotImplemented:
             return None
-        call = copy_call(args, kwargs)
-        if call is None:
-            return None
-        args, kwargs = call
-        id = new_id()
-        message = Message(id, name, args, kwargs, queue_name, task.ignore_result)
-        message.sender = sender_ref
-        if limits is not None:
-            message.limits = limits
-        if priority:
-            message.priority = priority
-            message.lane = lane
+        if embed is None:
+            id = ids.new_id()
+            message = made(id, *copied)
+        else:
+            id = embed.pop("id", None) or ids.new_id()
+            message = made(id, *copied)
+            message.embed = embed
         engine = broker.engine
         if engine is None or limits is not None:
             broker.put(message, app)
@@ -145,11 +157,12 @@ def make_plan(task: Any) -> Any:
             index = broker.queues.get(queue_name)
             if index is None:
                 index = broker.queue(queue_name)
-            engine.enqueue(broker.run, (message,), None, queue=index, lane=lane, keep=False, context=False)
+            engine.enqueue(run, (message,), None, queue=index, lane=lane, keep=False, context=False)
         result = new_result(result_cls)
         result.id = id
         result.backend = backend
-        result._ignored = message.ignore_result
+        if ignored:
+            result._ignored = ignored
         return result
 
     task._fast_plan = plan

@@ -8,9 +8,11 @@ from typing import Any
 
 from kombu.exceptions import DecodeError
 
+from ..app.context import Context
 from ..utils.log import get_logger
 from ..utils.time import maybe_iso8601, to_utc
 from .broker import broker_of
+from .dropped import drop
 from .isolation import isolate_call
 from .message import Message
 from .shared import as_sent
@@ -57,6 +59,9 @@ def publish(
         headers, body = _from_protocol_1(headers, body)
     if not _accepted(app, serializer):
         logger.critical(REFUSED, serializer, headers["task"], headers["id"])
+        refused = Message(headers["id"], headers["task"], [], {}, "", headers.get("ignore_result"))
+        refused.embed, refused._headers = body[2], headers
+        drop(refused, "refused", app)
         return
     try:
         args, kwargs = isolate_call(body[0], body[1], serializer)
@@ -64,7 +69,12 @@ def publish(
         # a worker would drop it and leave the caller waiting
         logger.exception("The arguments of %s[%s] cannot be decoded", headers["task"], headers["id"])
         # as text: what could not be decoded once cannot be decoded in the stored result either
-        app.backend.mark_as_failure(headers["id"], DecodeError(str(exc)))
+        app.backend.mark_as_failure(
+            headers["id"],
+            DecodeError(str(exc)),
+            request=Context({**headers, **body[2], "args": [], "kwargs": {}}),
+            store_result=not headers.get("ignore_result"),
+        )
         return
     embed = body[2]
     if any(value is not None for value in embed.values()):

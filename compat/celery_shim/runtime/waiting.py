@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from ....pools import pool_of_this_thread
@@ -16,11 +16,11 @@ from ....pools import pool_of_this_thread
 #: Seconds that a worker waits for another task before a thread stands in for it.
 PATIENCE = 0.02
 
-__all__ = ("Waiter", "listen", "notify")
+__all__ = ("Gathering", "Waiter", "listen", "notify")
 
 _lock = threading.Lock()
-_waiters: dict[Any, list[Any]] = {}
-_listeners: dict[Any, list[Any]] = {}
+waiters: dict[Any, list[Any]] = {}
+listeners: dict[Any, list[Any]] = {}
 
 
 class Waiter:
@@ -34,17 +34,21 @@ class Waiter:
     def __enter__(self) -> Waiter:
         with _lock:
             for id in self.ids:
-                _waiters.setdefault(id, []).append(self)
+                waiters.setdefault(id, []).append(self)
         return self
 
     def __exit__(self, *exc_info: Any) -> None:
         with _lock:
             for id in self.ids:
-                others = _waiters.get(id)
+                others = waiters.get(id)
                 if others is not None:
                     others.remove(self)
                     if not others:
-                        del _waiters[id]
+                        del waiters[id]
+
+    def changed(self, id: Any) -> None:
+        """Something was written about one of the ids; called by who wrote it."""
+        self.wake()
 
     def wake(self) -> None:
         try:
@@ -70,15 +74,34 @@ class Waiter:
             pool.give_back()
 
 
+class Gathering(Waiter):
+    """Waits until all of some ids have succeeded; wakes before that only for what is no success.
+
+    ``left`` are the ids that have not; who waits takes those out that it has seen.
+    """
+
+    def __init__(self, ids: Iterable[Any], succeeded: Callable[[Any], bool]) -> None:
+        super().__init__(ids)
+        self.left = set(self.ids)
+        self._succeeded = succeeded
+
+    def changed(self, id: Any) -> None:
+        if self._succeeded(id):
+            self.left.discard(id)
+            if self.left:
+                return
+        self.wake()
+
+
 def notify(id: Any) -> None:
     """Something was written about this id."""
-    if id in _waiters:
+    if id in waiters:
         with _lock:
-            for waiter in _waiters.get(id, ()):
-                waiter.wake()
-    if id in _listeners:
+            for waiter in waiters.get(id, ()):
+                waiter.changed(id)
+    if id in listeners:
         with _lock:
-            callbacks = _listeners.get(id, ())[:]
+            callbacks = listeners.get(id, ())[:]
         for callback in callbacks:
             callback(id)
 
@@ -86,15 +109,15 @@ def notify(id: Any) -> None:
 def listen(id: Any, callback: Any) -> Any:
     """Call ``callback(id)`` at every change; gives a function that ends it."""
     with _lock:
-        _listeners.setdefault(id, []).append(callback)
+        listeners.setdefault(id, []).append(callback)
 
     def stop() -> None:
         with _lock:
-            callbacks = _listeners.get(id)
+            callbacks = listeners.get(id)
             if callbacks and callback in callbacks:
                 callbacks.remove(callback)
                 if not callbacks:
-                    del _listeners[id]
+                    del listeners[id]
 
     return stop
 

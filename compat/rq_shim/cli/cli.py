@@ -7,6 +7,7 @@ They see the store of the process that they run in. As a program of their own th
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 from .helpers import (
@@ -26,17 +27,46 @@ from ..exceptions import InvalidJobOperation, InvalidJobOperationError
 from ..job import JobStatus, Retry
 from ..logutils import blue
 from ..registry import FailedJobRegistry, clean_registries
+from ..runtime.store import all_stores
 from ..suspension import resume as resume_workers
 from ..suspension import suspend as suspend_workers
 from ..utils import get_call_string
 from ..version import VERSION
 from ..worker_registration import clean_worker_registry
 
+NOTHING_HERE = (
+    "brokerless keeps jobs in the memory of the process that enqueues them; this process has none. Ask in your "
+    "application: Queue.all(), queue.failed_job_registry, Worker.all() and so on, or a page of its own."
+)
+_ASKING = frozenset({"info", "empty", "requeue", "suspend", "resume"})
 
-@click.group()
+
+def _is_program() -> bool:
+    """Whether this is a program of its own, and not a command that an application or a test calls."""
+    return Path(sys.argv[0]).name == "rq"
+
+
+class Program(click.Group):  # type: ignore[misc]
+    """Is named `rq` however it was started."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        if _is_program():
+            kwargs.setdefault("prog_name", "rq")
+        return super().main(*args, **kwargs)
+
+
+def _say_what_is_missing() -> None:
+    if not any(store.jobs for store in all_stores()):
+        click.secho(NOTHING_HERE, err=True, fg="yellow")
+
+
+@click.group(cls=Program)
 @click.version_option(VERSION)
-def main() -> None:
+@click.pass_context
+def main(context: Any) -> None:
     """RQ's commands, over the jobs of this process."""
+    if context.invoked_subcommand in _ASKING and _is_program():
+        context.call_on_close(_say_what_is_missing)
 
 
 @main.command()

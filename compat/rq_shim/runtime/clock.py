@@ -1,28 +1,31 @@
-"""The shim's wall clock, in one place, so that a test can set it by hand. Does not fire anything."""
+"""The shim's wall clock, in one place, so that a test can set it by hand. Does not fire anything.
+
+To be called as `clock.now()` and `clock.time()`: setting the clock puts other functions there.
+"""
 
 from __future__ import annotations
 
 import time as _time
 from collections.abc import Callable
 from datetime import datetime, timezone
+from functools import partial
 
 __all__ = ["now", "set_clock", "time"]
 
-_source: Callable[[], float] | None = None
-_utc = timezone.utc
+_system_time = _time.time
+_system_now = partial(datetime.now, timezone.utc)
 
+time: Callable[[], float] = _system_time
+"""Seconds since the epoch."""
 
-def time() -> float:
-    """Seconds since the epoch."""
-    return _time.time() if _source is None else _source()
-
-
-def now() -> datetime:
-    """The present, aware, in UTC."""
-    return datetime.now(_utc) if _source is None else datetime.fromtimestamp(_source(), _utc)
+now: Callable[[], datetime] = _system_now
+"""The present, aware, in UTC."""
 
 
 def set_clock(source: Callable[[], float] | None) -> None:
     """From now on `source()` says what time it is; None: the system does."""
-    global _source
-    _source = source
+    global now, time
+    if source is None:
+        now, time = _system_now, _system_time
+    else:
+        now, time = lambda: datetime.fromtimestamp(source(), timezone.utc), source

@@ -57,6 +57,11 @@ def message_class(exception: Any, message: str) -> type[BaseException]:
     return made
 
 
+@lru_cache(maxsize=128)
+def _limit_class(exception: Any, seconds: float) -> type[BaseException]:
+    return message_class(exception, f"Task exceeded maximum timeout value ({seconds} seconds)")
+
+
 class _Nobody:
     func = None
 
@@ -117,7 +122,7 @@ class Guard:
 
     def limit(self, deadline: float, exception: Any, seconds: float) -> None:
         """A guard that stays around a thread's work: a limit for the next call in it."""
-        self._exception = message_class(exception, f"Task exceeded maximum timeout value ({seconds} seconds)")
+        self._exception = _limit_class(exception, seconds)
         self.stuck_at = FOREVER
         self._pause = FIRST_LOOK
         self._deadline = deadline

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from operator import itemgetter
 from types import FunctionType
 from typing import Any
 
@@ -22,31 +23,33 @@ __all__ = ["enqueue", "is_ordinary", "lane", "lane_of", "priority_for", "remembe
 
 _lanes = threading.local()
 
+QUEUE_CHAIN = ("enqueue_call", "create_job", "enqueue_job", "_enqueue_job", "_persist_job", "push_job_id", "parse_args")
+JOB_CHAIN = ("create", "__init__")
+INHERITED = "save"
+"""The part of the chain that `Job` has from a base: it is there itself only when somebody has put it there."""
+
 _queue_class: Any = None
 _job_class: Any = None
-_queue_methods: tuple[tuple[str, Any], ...] = ()
-_job_methods: tuple[tuple[str, Any], ...] = ()
 _queued: Any = None
-
-QUEUE_CHAIN = ("enqueue_call", "create_job", "enqueue_job", "_enqueue_job", "_persist_job", "push_job_id", "parse_args")
-JOB_CHAIN = ("create", "__init__", "save")
+_queue_names: Any = None
+_job_names: Any = None
+"""Live views of the names that the two classes define."""
+_queue_chain: Any = None
+_job_chain: Any = None
+_of_queue = itemgetter(*QUEUE_CHAIN)
+_of_job = itemgetter(*JOB_CHAIN)
 
 
 def remember_originals(queue_class: Any, job_class: Any, queued: Any) -> None:
     """Called once, when the classes are complete: notes what the chain consists of."""
-    global _queue_class, _job_class, _queue_methods, _job_methods, _queued
+    global _queue_class, _job_class, _queued, _queue_names, _job_names, _queue_chain, _job_chain
     _queue_class = queue_class
     _job_class = job_class
     _queued = queued
-    _queue_methods = tuple((name, queue_class.__dict__[name]) for name in QUEUE_CHAIN)
-    _job_methods = tuple((name, _raw(job_class, name)) for name in JOB_CHAIN)
-
-
-def _raw(kind: Any, name: str) -> Any:
-    for base in kind.__mro__:
-        if name in base.__dict__:
-            return base.__dict__[name]
-    raise AttributeError(name)
+    _queue_names = queue_class.__dict__
+    _job_names = job_class.__dict__
+    _queue_chain = _of_queue(_queue_names)
+    _job_chain = _of_job(_job_names)
 
 
 def is_ordinary(queue: Any) -> bool:
@@ -54,17 +57,14 @@ def is_ordinary(queue: Any) -> bool:
     if type(queue) is not _queue_class or queue.serializer is not DefaultSerializer or not queue._is_async:
         return False
     mine = queue.__dict__
-    if len(mine) > 11 or "job_class" in mine:
-        return False
-    kind = _queue_class.__dict__
-    for name, original in _queue_methods:
-        if kind[name] is not original:
-            return False
-    kind = _job_class.__dict__
-    for name, original in _job_methods:
-        if kind.get(name, original) is not original:
-            return False
-    return _queue_class.job_class is _job_class
+    return (
+        len(mine) <= 11
+        and "job_class" not in mine
+        and _of_queue(_queue_names) == _queue_chain
+        and _of_job(_job_names) == _job_chain
+        and INHERITED not in _job_names
+        and _queue_names["job_class"] is _job_class
+    )
 
 
 def enqueue(queue: Any, func: Any, args: tuple[Any, ...]) -> Any:
@@ -77,28 +77,27 @@ def enqueue(queue: Any, func: Any, args: tuple[Any, ...]) -> Any:
     module = func.__module__
     if module == "__main__":
         return None
-    store = store_of(queue.connection)
-    line = store.line(queue._key)
-    if line.engine.closed:
+    key = queue._key
+    connection = queue.connection
+    try:
+        store = connection._brokerless_store
+    except AttributeError:
+        store = store_of(connection)
+    line = store.lines.get(key) or store.line(key)
+    engine = line.engine
+    if engine.closed:
         return None
     name = f"{module}.{func.__qualname__}"
     job_id = new_id()
     now = clock.now()
     timeout = queue._default_timeout
+    origin = queue.name
 
-    record = JobRecord(job_id)
-    record.origin = queue.name
-    record.status = _queued
-    record.payload = name
-    record.args = args
-    record.created_at = now
-    record.enqueued_at = now
-    record.timeout = timeout
-    store.jobs[job_id] = record
-    if queue._key not in store.registered or (queue._autostart and not line.worked):
+    record = store.jobs[job_id] = JobRecord(job_id, origin, _queued, name, args, now, timeout)
+    if key not in store.registered or (queue._autostart and not line.worked):
         queue._register()
     try:
-        record.task = line.engine.enqueue(
+        record.task = engine.enqueue(
             line.run, (job_id,), queue=line.index, lane=NORMAL, keep=False, context=False, limit=line.limit
         )
     except BaseException:
@@ -109,11 +108,11 @@ def enqueue(queue: Any, func: Any, args: tuple[Any, ...]) -> Any:
 
     # Attribute by attribute: a look at __dict__ would cost a dictionary for each job.
     job = _job_class.__new__(_job_class)
-    job.connection = queue.connection
+    job.connection = connection
     job._id = job_id
     job.created_at = job.enqueued_at = now
     job.serializer = DefaultSerializer
-    job.origin = queue.name
+    job.origin = origin
     job._instance = None
     job._func_name = name
     job._args = args

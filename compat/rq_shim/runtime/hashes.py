@@ -203,5 +203,7 @@ def remove_field(record: JobRecord, field: str) -> bool:
         setattr(record, HOT[field], None)
     else:
         more = record.more or {}
-        existed = more.pop(RARE.get(field, ""), None) is not None or more.get(FOREIGN, {}).pop(field, None) is not None
+        existed = (
+            more.pop(RARE.get(field, field), None) is not None or more.get(FOREIGN, {}).pop(field, None) is not None
+        )
     return existed

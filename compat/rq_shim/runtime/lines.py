@@ -53,6 +53,13 @@ class Line:
 
         run_here(self, job_id)
 
+    def describe_task(self, job_id: str) -> str:
+        """For the list of what an exit drops."""
+        record = self.store.jobs.get(job_id)
+        payload = None if record is None else record.payload
+        name = payload if isinstance(payload, str) else getattr(payload, "name", None)
+        return f"{job_id} ({name or 'a serialized call'}) of the RQ queue {self.name!r}"
+
     def push(self, job_id: str, front: bool = False, lane: int = NORMAL) -> Any:
         """Appends an entry (or puts it before all others) and returns its task."""
         if self.engine.closed:

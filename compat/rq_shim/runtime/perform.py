@@ -21,8 +21,8 @@ from . import clock, deadlines
 from .cases import Case
 from .coroutines import is_coroutine, run_coroutine
 from .lines import Line
-from .records import PLAIN, Call, JobRecord, ResultRecord, new_hex
-from .store import Store
+from .records import PLAIN, Call, JobRecord, new_hex
+from .store import MOST_RESULTS, Store
 
 __all__ = ["Run", "run_here"]
 
@@ -39,8 +39,8 @@ _FOREVER = deadlines.FOREVER
 def run_here(line: Line, job_id: str) -> None:
     """Runs the job of an entry on this thread, unless it is gone."""
     store = line.store
-    record = store.job(job_id)
-    if record is None:
+    record = store.jobs.get(job_id)
+    if record is None or (record.expires_at is not None and store.job(job_id) is None):
         return
     record.task = None
     try:
@@ -170,34 +170,32 @@ class Run:
         """False: there is more to do than that."""
         store = self.store
         worker = self.worker
-        entry = ResultRecord(_SUCCESSFUL, value, False, None, worker.name)
-        entry.started_at = started
-        ended = entry.ended_at = clock.now()
+        ended = clock.now()
         seconds = clock.time()
         ms = int(seconds * 1000)
         with store.lock:
             if self.verdict or record.id in store.dependents or record.more is not None:
                 return False
             if self.execution is None:
-                entry.execution_id = new_hex()
+                execution_id = new_hex()
             else:
-                entry.execution_id = self.execution.id
+                execution_id = self.execution.id
                 worker.cleanup_execution(self.current_job(), execution=self.execution)
                 self.execution = None
             if ms <= store._last_ms:
-                entry.ms = store._last_ms
+                ms = store._last_ms
                 store._last_seq += 1
             else:
-                entry.ms = store._last_ms = ms
+                store._last_ms = ms
                 store._last_seq = 0
-            entry.seq = store._last_seq
+            # the fields of a ResultRecord
+            entry = (
+                _SUCCESSFUL, value, False, None, worker.name, execution_id, started, ended, ms, store._last_seq,
+            )  # fmt: skip
             # A job that was deleted while it ran is there again when it has finished, as in RQ.
             store.jobs[record.id] = record
             record.ended_at = ended
-            if record.results is None:
-                record.results = [entry]
-            else:
-                record.results.append(entry)
+            record.results = (entry,) if record.results is None else (*record.results, entry)[-MOST_RESULTS:]
             at = seconds + DEFAULT_RESULT_TTL
             record.expires_at = record.results_until = at
             if store.ending.add(record.id, at):

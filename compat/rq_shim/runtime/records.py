@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 __all__ = ["ABSENT", "Call", "JobRecord", "ResultRecord", "is_plain", "new_hex", "new_id", "plain_call"]
 
@@ -75,22 +75,31 @@ class JobRecord:
         "worker_name",
     )
 
-    def __init__(self, id: str) -> None:
+    def __init__(
+        self,
+        id: str,
+        origin: str = "",
+        status: str | None = None,
+        payload: str | Call | bytes | None = None,
+        args: tuple[Any, ...] = (),
+        enqueued: datetime | None = None,
+        timeout: float | None = None,
+    ) -> None:
         self.id = id
-        self.origin = ""
-        self.status: str | None = None
-        self.payload: str | Call | bytes | None = None
+        self.origin = origin
+        self.status = status
+        self.payload = payload
         """The serializer's bytes, a `Call`, or the name of a function that is called with `args` and no keywords."""
-        self.args: tuple[Any, ...] = ()
-        self.created_at: datetime | None = None
-        self.enqueued_at: datetime | None = None
+        self.args = args
+        self.created_at = self.enqueued_at = enqueued
         self.started_at: datetime | None = None
         self.ended_at: datetime | None = None
         self.last_heartbeat: datetime | None = None
         self.worker_name: str | None = None
-        self.timeout: float | None = None
+        self.timeout = timeout
         self.expires_at: float | None = None
-        self.results: list[Any] | None = None
+        self.results: tuple[tuple[Any, ...], ...] | None = None
+        """Fields of `ResultRecord`, newest last."""
         self.results_until: float | None = None
         self.task: Any = None
         self.more: dict[str, Any] | None = None
@@ -107,68 +116,82 @@ class JobRecord:
         return None if self.more is None else self.more.get(name)
 
 
-class ResultRecord:
-    """One entry of a job's results. `value` is plain, or bytes of the serializer when `packed`."""
+class ResultRecord(NamedTuple):
+    """One entry of a job's results. `value` is plain, or bytes of the serializer when `packed`.
 
-    __slots__ = (
-        "ended_at",
-        "exc_string",
-        "execution_id",
-        "ms",
-        "packed",
-        "seq",
-        "started_at",
-        "type",
-        "value",
-        "worker_name",
-    )
+    The store keeps entries as bare tuples of these fields: of a bare tuple of plain values the garbage collector lets
+    go at its first look, and there are as many of them as finished jobs.
+    """
 
-    def __init__(self, type: int, value: Any, packed: bool, exc_string: str | None, worker_name: str) -> None:
-        self.type = type
-        self.value = value
-        self.packed = packed
-        self.exc_string = exc_string
-        self.worker_name = worker_name
-        self.ms = 0
-        self.seq = 0
-        self.execution_id: str | None = None
-        self.started_at: datetime | None = None
-        self.ended_at: datetime | None = None
+    type: int
+    value: Any
+    packed: bool
+    exc_string: str | None
+    worker_name: str
+    execution_id: str | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    ms: int = 0
+    seq: int = 0
 
     @property
     def id(self) -> str:
         return f"{self.ms}-{self.seq}"
 
 
-_hex_pool: list[str] = []
-_versions = "89ab"
+_BATCH = 128
+_ids: list[str] = []
+_hexes: list[str] = []
+_id_frame = b"xxxxxxxx-xxxx-4xxx-yxxx-xxxxxxxxxxxx"
+_random_places = [place for place, letter in enumerate(_id_frame) if letter in b"xy"]
+_variant_place = _id_frame.index(b"y")
+_variants = bytes.maketrans(b"0123456789abcdef", b"89ab" * 4)
 
 
-def _refill() -> str:
-    raw = os.urandom(16 * 128).hex()
+def _more_hexes() -> str:
+    raw = os.urandom(16 * _BATCH).hex()
     fresh = [raw[start : start + 32] for start in range(0, len(raw), 32)]
     last = fresh.pop()
-    _hex_pool.extend(fresh)
+    _hexes.extend(fresh)
+    return last
+
+
+def _more_ids() -> str:
+    """A batch at once, digit by digit over all of them: a third of the time that one after the other takes."""
+    digits = os.urandom(len(_random_places) * _BATCH // 2).hex().encode()
+    width = len(_id_frame)
+    text = bytearray(_id_frame * _BATCH)
+    for number, place in enumerate(_random_places):
+        column = digits[number * _BATCH : (number + 1) * _BATCH]
+        text[place::width] = column.translate(_variants) if place == _variant_place else column
+    whole = text.decode()
+    fresh = [whole[start : start + width] for start in range(0, len(whole), width)]
+    last = fresh.pop()
+    _ids.extend(fresh)
     return last
 
 
 def new_hex() -> str:
     """32 random hex digits."""
     try:
-        return _hex_pool.pop()
+        return _hexes.pop()
     except IndexError:
-        return _refill()
+        return _more_hexes()
 
 
 def new_id() -> str:
     """A random UUID (version 4) as text, without the cost of a UUID object."""
     try:
-        raw = _hex_pool.pop()
+        return _ids.pop()
     except IndexError:
-        raw = _refill()
-    return f"{raw[:8]}-{raw[8:12]}-4{raw[13:16]}-{_versions[int(raw[16], 16) & 3]}{raw[17:20]}-{raw[20:]}"
+        return _more_ids()
+
+
+def _forget_drawn() -> None:
+    """In a forked child: parent and child must not draw the same ids."""
+    _ids.clear()
+    _hexes.clear()
 
 
 if hasattr(os, "register_at_fork"):
-    # Parent and child must not draw the same ids.
-    os.register_at_fork(after_in_child=_hex_pool.clear)
+    os.register_at_fork(after_in_child=_forget_drawn)

@@ -34,7 +34,7 @@ class Store:
         self.lock = threading.RLock()
         self.jobs: dict[str, JobRecord] = {}
         self.ending = Expiry()
-        self.orphans: dict[str, list[ResultRecord]] = {}
+        self.orphans: dict[str, tuple[tuple[Any, ...], ...]] = {}
         self.dependents: dict[str, dict[str, None]] = {}
         self.dependencies: dict[str, dict[str, None]] = {}
         self.lines: dict[str, Line] = {}
@@ -125,21 +125,22 @@ class Store:
         """Appends a result; `ttl` seconds from now all of the job's results end (-1: never, None: as before)."""
         with self.lock:
             now = clock.time()
-            entry.ms = max(int(now * 1000), self._last_ms)
-            self._last_seq = self._last_seq + 1 if entry.ms == self._last_ms else 0
-            self._last_ms = entry.ms
-            entry.seq = self._last_seq
+            ms = max(int(now * 1000), self._last_ms)
+            self._last_seq = self._last_seq + 1 if ms == self._last_ms else 0
+            self._last_ms = ms
+            entry = entry._replace(ms=ms, seq=self._last_seq)
             record = self.job(job_id)
             if record is None:
-                results = self.orphans.setdefault(job_id, [])
+                before = self.orphans.get(job_id, ())
             else:
-                if record.results is None or self._results_over(record, now):
-                    record.results = []
-                results = record.results
+                before = () if record.results is None or self._results_over(record, now) else record.results
                 if ttl is not None:
                     record.results_until = None if ttl == -1 else now + ttl
-            results.append(entry)
-            del results[:-MOST_RESULTS]
+            results = (*before, tuple(entry))[-MOST_RESULTS:]
+            if record is None:
+                self.orphans[job_id] = results
+            else:
+                record.results = results
         self.notify(job_id)
         return entry.id
 
@@ -147,13 +148,13 @@ class Store:
     def _results_over(record: JobRecord, now: float) -> bool:
         return record.results_until is not None and record.results_until <= now
 
-    def results(self, job_id: str) -> list[ResultRecord]:
-        """A job's results, oldest first."""
+    def results(self, job_id: str) -> tuple[tuple[Any, ...], ...]:
+        """A job's results, oldest first, each as the fields of a `ResultRecord`."""
         record = self.job(job_id)
         if record is None:
-            return self.orphans.get(job_id) or []
+            return self.orphans.get(job_id, ())
         if record.results is None or self._results_over(record, clock.time()):
-            return []
+            return ()
         return record.results
 
     def delete_results(self, job_id: str) -> bool:

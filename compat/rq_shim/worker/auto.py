@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from operator import attrgetter
 from typing import Any
 
 from ..exceptions import NoSuchJobError
@@ -101,16 +102,12 @@ class AutoWorker(Worker):
         return execution
 
 
-_worker_originals = tuple((name, getattr(AutoWorker, name)) for name in WORKER_CHAIN)
-_job_originals = tuple((name, getattr(Job, name)) for name in JOB_CHAIN)
+_of_worker = attrgetter(*WORKER_CHAIN)
+_of_job = attrgetter(*JOB_CHAIN)
+_worker_chain = _of_worker(AutoWorker)
+_job_chain = _of_job(Job)
 
 
 def originals_hold() -> bool:
     """Whether nobody has patched the methods that the short way leaves out."""
-    for name, original in _worker_originals:
-        if getattr(AutoWorker, name) is not original:
-            return False
-    for name, original in _job_originals:
-        if getattr(Job, name) is not original:
-            return False
-    return True
+    return bool(_of_worker(AutoWorker) == _worker_chain and _of_job(Job) == _job_chain)

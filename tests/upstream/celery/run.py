@@ -69,7 +69,8 @@ def _run_file(python: Path, suite: Path, path: str, *, real: bool, port: int | N
             **({"REDIS_HOST": "127.0.0.1", "REDIS_PORT": str(port)} if port else {}),
         }
         command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", *alias, *plugin, "-p", "report_plugin"]
-        command += ["--timeout", "60", path]
+        # what upstream expects to fail may pass here: a chord that hangs in Celery, for one
+        command += ["-o", "xfail_strict=false", "--timeout", "60", path]
         try:
             done = subprocess.run(
                 command,
