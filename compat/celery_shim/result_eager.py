@@ -36,7 +36,7 @@ class EagerResult(AsyncResult[R]):
     def _get_task_meta(self) -> Any:
         return self._cache
 
-    @property
+    @property  # type: ignore[misc]
     def _cache(self) -> Any:  # made anew at each look
         return {
             "task_id": self.id,
