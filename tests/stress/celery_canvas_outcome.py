@@ -75,6 +75,7 @@ class Outcome:
     errbacks: Counter[str] = field(default_factory=Counter)
     unsent: set[str] = field(default_factory=set)
     late_errbacks: set[str] = field(default_factory=set)
+    maybe_run: set[str] = field(default_factory=set)
     value: Any = None
 
 
@@ -122,6 +123,9 @@ class _Walker:
         if ending in failures:
             runs, error = failures[ending]
             out.runs[leaf.tag] += runs
+            if ending == "limit":
+                # The limit may be over before the first line of the task.
+                out.maybe_run.add(leaf.tag)
             self.fail(leaf, error)
             self.call(leaf.errbacks, late=ending == "unknown")
             return Ended(error=error, unheard=ending == "unknown")
