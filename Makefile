@@ -6,7 +6,7 @@ PYTEST := $(BIN)/pytest -n 2 -q
 SOURCES := pyproject.toml CMakeLists.txt $(shell find brokerless compat native -name '*.py' -o -name '*.c' -o -name '*.h' 2>/dev/null)
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: demo test install dev native-test lint type packaging oracles oracle-record upstream mutants stress stress-compiler soak asan \
+.PHONY: demo test install dev native-test lint type packaging oracles oracle-record upstream mutants servers stress stress-compiler soak asan \
     pythons bench full clean
 
 $(BIN)/python:
@@ -17,7 +17,7 @@ $(VENV)/.brokerless: $(BIN)/python $(SOURCES)
 	touch $@
 
 $(VENV)/.brokerless-dev: $(VENV)/.brokerless
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[test,lint,conformance]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[test,lint,conformance,servers]'
 	touch $@
 
 install: $(VENV)/.brokerless
@@ -67,6 +67,10 @@ upstream: dev
 mutants: dev
 	$(BIN)/python -m tests.mutants.run
 
+# gunicorn, uvicorn, Flask's and Django's servers, really started; about a minute.
+servers: dev
+	$(PYTEST) tests/integration/servers -m "servers or not servers"
+
 stress: dev
 	$(BIN)/pytest -q -m stress tests/stress --ignore tests/stress/test_compiler_random.py
 
@@ -88,7 +92,7 @@ pythons:
 bench: install
 	$(BIN)/python benchmarks/engine.py --json benchmarks/out/engine.json
 
-full: lint type test native-test packaging asan oracles upstream mutants stress pythons
+full: lint type test native-test packaging asan oracles servers upstream mutants stress pythons
 
 clean:
 	rm -rf build dist .venv

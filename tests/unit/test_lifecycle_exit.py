@@ -269,11 +269,13 @@ time.sleep(30)
     assert (out, errors, status) == ([], [], -signal.SIGTERM)
 
 
-def test_a_second_signal_cuts_the_waiting_short() -> None:
+@pytest.mark.parametrize("policy", ["drain", "wait"])
+def test_a_second_signal_cuts_the_waiting_short(policy: str) -> None:
     out, errors, status = run(
         SIGNALLED
-        + """
+        + f"""
 install_signal_handlers()
+tasks.on_exit = {policy!r}
 tasks.exit_timeout = 60
 tasks.add_task(threading.Event().wait, 60, timeout_ms=None)
 tasks.add_task(say, "never")

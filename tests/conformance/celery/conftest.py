@@ -29,10 +29,11 @@ import pytest
 
 from tests.conformance.recording import SIDE, observed, pytest_runtest_makereport
 
+from .canvases import kit, redis_kit
 from .namespace import API, Namespace
 from .waiting import until
 
-__all__ = ["observed", "pytest_runtest_makereport"]
+__all__ = ["kit", "observed", "pytest_runtest_makereport", "redis_kit"]
 
 AUTOSTART = SIDE == "shim" and os.environ.get("CONFORMANCE_AUTOSTART") == "1"
 if SIDE == "shim" and not AUTOSTART:
