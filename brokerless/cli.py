@@ -43,6 +43,10 @@ def _run(names: Sequence[str], command: Sequence[str]) -> int:
         return _USAGE
     surroundings = environment(names)
     program = shutil.which(command[0], path=surroundings.get("PATH"))
+    if program is None and command[0] in _COMMAND_LINES:
+        # the command of a package that is not installed: the shim's
+        command = [sys.executable, "-m", *command]
+        program = sys.executable
     if program is None:
         exists = Path(command[0]).exists()
         print(f"brokerless run: {command[0]}: {'not executable' if exists else 'not found'}", file=sys.stderr)

@@ -61,6 +61,12 @@ class ShimFinder:
         spec.submodule_search_locations = found.submodule_search_locations
         return spec
 
+    def get_code(self, fullname: str) -> Any:
+        """Asked by ``python -m celery``, which runs a module instead of importing it."""
+        own = self.target(fullname)
+        spec = None if own is None else importlib.util.find_spec(own)
+        return None if spec is None or spec.loader is None else spec.loader.get_code(spec.name)  # type: ignore[attr-defined]
+
     def find_distributions(self, context: Any = None) -> Iterable[Any]:
         """Asked by importlib.metadata, which is loaded then."""
         from importlib.metadata import DistributionFinder

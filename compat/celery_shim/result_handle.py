@@ -207,8 +207,10 @@ class AsyncResult(ResultBase[R]):
     wait = get
 
     def _maybe_reraise_parent_error(self) -> None:
+        suspicious = getattr(self.backend, "may_have_failed", None)
         for node in reversed(list(self._parents())):
-            node.maybe_throw()
+            if suspicious is None or suspicious(node):
+                node.maybe_throw()
 
     def _parents(self) -> Iterator[Any]:
         node = self.parent

@@ -242,6 +242,12 @@ class ResultSet(ResultBase[Any]):
         """Wait for all at once; the values come in the order of the list."""
         if disable_sync_subtasks:
             assert_will_not_block()
+        if callback is on_message is on_interval is None:
+            gather = getattr(self.backend, "gather", None)
+            if gather is not None:
+                gathered = gather(self.results, timeout, propagate)
+                if gathered is not NotImplemented:
+                    return gathered
         places = {} if callback else {result.id: place for place, result in enumerate(self.results)}
         values: list[Any] = [] if callback else [None] * len(self)
         for task_id, meta in self.iter_native(timeout, interval, no_ack, on_message, on_interval):

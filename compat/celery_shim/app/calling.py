@@ -14,7 +14,7 @@ from .._state import _task_stack
 from ..canvas import signature
 from ..exceptions import Retry
 from ..result import EagerResult, denied_join_result
-from ..runtime import fast
+from ..runtime import fast, fast_canvas
 from ..typevars import P, R
 from ..utils.functional import maybe_list
 from ..utils.nodenames import gethostname
@@ -70,12 +70,16 @@ class Calling(TaskParts[P, R]):
         **options: Any,
     ) -> Result[R]:
         """Send with options; gives the result's handle."""
-        if not options and task_id is link is link_error is shadow is None:
+        if shadow is None:
             plan = self._fast_plan
             if plan is None:
                 plan = fast.make_plan(self)
             if plan:
-                result = plan(args, kwargs)
+                if not options and task_id is link is link_error is None:
+                    result = plan(args, kwargs)
+                else:
+                    given = {**options, "task_id": task_id, "link": link, "link_error": link_error}
+                    result = fast_canvas.send(plan, args, kwargs, given)
                 if result is not None:
                     return result
         if self.soft_time_limit and self.time_limit and self.soft_time_limit > self.time_limit:

@@ -179,6 +179,8 @@ class PlainContext(Context):
         self.kwargs = message.kwargs
         self.ignore_result = message.ignore_result
         self.hostname = hostname
+        if message.embed is not None:
+            _fields(self).update(message.embed)
 
     @classmethod
     def of(cls, request: PlainRequest) -> PlainContext:

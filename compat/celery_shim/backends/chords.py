@@ -92,13 +92,18 @@ class ChordErrors(Unsent):
         task = self.app._tasks.get(callback.task)
         backend: Any = self if task is None else task.backend
         options = callback.options
+        # an errback that has heard of the failed chord inside this one need not hear of the failure again
+        told = getattr(exc, "told", [])
         if callback.subtask_type == "group":
             info = self._handle_group_chord_error(group_callback=callback, backend=backend, exc=exc)
         else:
             task_id = options.get("task_id")
             if not task_id:
                 task_id = options["task_id"] = uuid()
-            request = _create_fake_task_request(task_id=task_id, errbacks=errbacks_of(callback), **callback)
+            errbacks = [errback for errback in errbacks_of(callback) if errback not in told]
+            request = _create_fake_task_request(task_id=task_id, errbacks=errbacks, **callback)
+            if isinstance(exc, ChordError):
+                exc.told = [*told, *errbacks]  # type: ignore[attr-defined]
             try:
                 self._call_task_errbacks(request, exc, None)
             except Exception as failure:

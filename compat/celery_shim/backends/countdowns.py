@@ -84,11 +84,19 @@ class CountdownChords:
             value = self.exception_to_python(isolate(value, self.serializer))
         else:
             value = isolate(value, self.serializer)
-        self._count(countdown, request, state, value)
+        self._count(countdown, request, state, value, getattr(result, "told", ()))
 
-    def _count(self, countdown: Countdown, request: Any, state: Any, value: Any) -> None:
-        """The same with a value that nobody else holds."""
-        if countdown.count(request.id, request.group_index, state, value):
+    def count_part(self, request: Any, state: Any, value: Any, result: Any) -> None:
+        """The same where the value has been made data already."""
+        if type(self).on_chord_part_return is not CountdownChords.on_chord_part_return:
+            self.on_chord_part_return(request, state, result)
+            return
+        countdown = self._store.countdowns.get(request.group)
+        if countdown is not None:
+            self._count(countdown, request, state, value)
+
+    def _count(self, countdown: Countdown, request: Any, state: Any, value: Any, told: Any = ()) -> None:
+        if countdown.count(request.id, request.group_index, state, value, told):
             self._finish(countdown, request.chord)
 
     def _finish(self, countdown: Countdown, chord: Any) -> None:
@@ -101,6 +109,7 @@ class CountdownChords:
                 try:
                     raise _create_chord_error_with_cause(reason, error)
                 except ChordError as failure:
+                    failure.told = part.told  # type: ignore[attr-defined]
                     logger.exception("Chord %r raised: %r", countdown.group_id, failure)
                     self.chord_error_from_stack(body, failure)
                 return

@@ -17,6 +17,7 @@ from typing import Any
 from ....core import copy_plain
 from .. import states
 from ..exceptions import TimeoutError
+from ..result import ResultSet, result_from_tuple
 from ..runtime import waiting
 from ..runtime.isolation import isolate
 from .countdowns import CountdownChords
@@ -80,17 +81,32 @@ class LocalBackend(CountdownChords, KeyValueStoreBackend):
             and request is not None
             and state is _SUCCESS
             and not self._extended
-            and not (request.ignore_result or request.chord or request.group or request.parent_id)
-            and not request._children
+            and not request.ignore_result
         ):
             value = copy_plain(result) if self._json else NotImplemented
             if value is NotImplemented:
                 value = isolate(self.prepare_value(result), self.serializer)
-            self._put(task_id, (value, time.time()))
+            if request.group or request.parent_id or request._children:
+                self._put(task_id, (value, time.time(), self._family(request)))
+            else:
+                self._put(task_id, (value, time.time()))
             if task_id in _waiters or _listeners:
                 waiting.notify(task_id)
+            if request.chord:
+                self.count_part(request, state, value, result)
             return
         super().mark_as_done(task_id, result, request, store_result, state)
+
+    def _family(self, request: Any) -> dict[str, Any]:
+        """What is stored of a call's group, parent and children."""
+        family: dict[str, Any] = {}
+        if request._children:
+            family["children"] = isolate([child.as_tuple() for child in request._children])
+        if request.group:
+            family["group_id"] = request.group
+        if request.parent_id:
+            family["parent_id"] = request.parent_id
+        return family
 
     def _store_result(
         self, task_id: str, result: Any, state: Any, traceback: Any = None, request: Any = None, **kwargs: Any
@@ -101,7 +117,10 @@ class LocalBackend(CountdownChords, KeyValueStoreBackend):
         return result
 
     def _put(self, task_id: str, record: Any) -> None:
-        """A success is a pair of value and time, everything else a dict. A success is never replaced."""
+        """A success is a tuple: value, time, and a dict of relatives if there are any; everything else is a dict.
+
+        A success is never replaced.
+        """
         results = self._results
         if task_id in results:
             before = results[task_id]
@@ -138,11 +157,11 @@ class LocalBackend(CountdownChords, KeyValueStoreBackend):
         if record is None:
             return {"status": states.PENDING, "result": None}
         if type(record) is tuple:
-            value, done = record
+            value, done = record[0], record[1]
             if self.expires and done < time.time() - self.expires:
                 self._results.pop(task_id, None)
                 return {"status": states.PENDING, "result": None}
-            return {
+            meta = {
                 "status": _SUCCESS,
                 "result": _fresh(value, self.serializer),
                 "traceback": None,
@@ -150,6 +169,9 @@ class LocalBackend(CountdownChords, KeyValueStoreBackend):
                 "date_done": datetime.fromtimestamp(done, self.app.timezone).isoformat(),
                 "task_id": task_id,
             }
+            if len(record) > 2:
+                meta.update(isolate(record[2]))
+            return meta
         done = _epoch(record.get("date_done"))
         if self.expires and done is not None and done < time.time() - self.expires:
             self._results.pop(task_id, None)
@@ -232,10 +254,10 @@ class LocalBackend(CountdownChords, KeyValueStoreBackend):
                 if record is None or type(record) is not tuple:
                     return super().wait_for_pending(result, timeout, interval, no_ack, propagate=propagate)
             if type(record) is tuple and not promised:
-                value, done = record
+                value, done = record[0], record[1]
                 if not self.expires or done >= time.time() - self.expires:
                     value = _fresh(value, self.serializer)
-                    result._ended = partial(_success, result.id, value, done, self._zone)
+                    result._ended = partial(self._success, result.id, value, record, self._zone)
                     return value
         return super().wait_for_pending(result, timeout, interval, no_ack, on_message, on_interval, callback, propagate)
 
@@ -255,6 +277,76 @@ class LocalBackend(CountdownChords, KeyValueStoreBackend):
             no_ack=no_ack,
             on_interval=on_interval,
         )
+
+    def _has_succeeded(self, task_id: str) -> bool:
+        return type(self._results.get(task_id)) is tuple
+
+    def gather(self, results: Any, timeout: float | None = None, propagate: bool = True) -> Any:
+        """The values of several handles of this store, in order: one wait for all, ended early by a failure.
+
+        ``NotImplemented`` where they have to be asked one by one.
+        """
+        if self._eager() or (self.expires is not None and self.expires < 60):
+            return NotImplemented
+        for result in results:
+            if isinstance(result, ResultSet) or result.backend is not self:
+                return NotImplemented
+        stored = self._results
+        ids = [result.id for result in results]
+        waits = [task_id for task_id in ids if type(stored.get(task_id)) is not tuple]
+        if waits:
+            until = waiting.deadline(timeout)
+            waiter = waiting.Gathering(waits, self._has_succeeded)
+            with waiter:
+                while True:
+                    for task_id in list(waiter.left):
+                        record = stored.get(task_id)
+                        if record is None:
+                            continue
+                        if type(record) is not tuple:
+                            if record["status"] not in states.READY_STATES:
+                                continue
+                            if propagate and record["status"] in states.PROPAGATE_STATES:
+                                raise self.get_task_meta(task_id)["result"]
+                        waiter.left.discard(task_id)
+                    if not waiter.left:
+                        break
+                    left = waiting.left(until)
+                    if left is not None and left <= 0:
+                        raise TimeoutError("The operation timed out.")
+                    waiter.wait(left)
+        values = []
+        for task_id in ids:
+            record = stored.get(task_id)
+            if type(record) is tuple:
+                values.append(_fresh(record[0], self.serializer))
+            else:
+                values.append(self.get_task_meta(task_id)["result"])
+        return values
+
+    def may_have_failed(self, node: Any) -> bool:
+        """False where a look at the stored states shows that neither this handle nor any in it has failed."""
+        if isinstance(node, ResultSet):
+            return any(self.may_have_failed(member) for member in node.results)
+        if node.backend is not self:
+            return True
+        record = self._results.get(node.id)
+        return record is not None and type(record) is not tuple
+
+    def _success(self, task_id: str, value: Any, record: Any, zone: Any) -> dict[str, Any]:
+        """What a handle knows of a success."""
+        meta = {
+            "status": _SUCCESS,
+            "result": value,
+            "traceback": None,
+            "children": [],
+            "date_done": datetime.fromtimestamp(record[1], zone),
+            "task_id": task_id,
+        }
+        if len(record) > 2:
+            meta.update(isolate(record[2]))
+            meta["children"] = [result_from_tuple(child, self.app) for child in meta["children"]]
+        return meta
 
     @property
     def is_async(self) -> bool:
@@ -281,18 +373,6 @@ class LocalBackend(CountdownChords, KeyValueStoreBackend):
 
     def __reduce__(self, args: Any = (), kwargs: Any = None) -> Any:
         return super().__reduce__(args, {**(kwargs or {}), "url": self.url})
-
-
-def _success(task_id: str, value: Any, done: float, zone: Any) -> dict[str, Any]:
-    """What a handle knows of a success."""
-    return {
-        "status": _SUCCESS,
-        "result": value,
-        "traceback": None,
-        "children": [],
-        "date_done": datetime.fromtimestamp(done, zone),
-        "task_id": task_id,
-    }
 
 
 def _epoch(text: Any) -> float | None:

@@ -15,9 +15,9 @@ from typing import Any
 
 from kombu.utils.functional import maybe_list, reprcall
 from kombu.utils.objects import cached_property
-from kombu.utils.uuid import uuid
 
 from .._state import current_app
+from ..runtime.ids import new_id
 from ..utils import abstract
 from ..utils.objects import getitem_property
 from .stamps import Stampable
@@ -218,7 +218,7 @@ class Signature(dict, Stampable):
         """Fix the id before the call; gives the result's handle."""
         opts = self.options
         if "task_id" not in opts:
-            opts["task_id"] = _id or uuid()
+            opts["task_id"] = _id or new_id()
         if root_id:
             opts["root_id"] = root_id
         if parent_id:

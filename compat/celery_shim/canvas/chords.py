@@ -12,11 +12,11 @@ from typing import Any
 
 from kombu.utils.functional import maybe_list
 from kombu.utils.objects import cached_property
-from kombu.utils.uuid import uuid
 
 from .._state import current_app
 from ..exceptions import CPendingDeprecationWarning
 from ..result import allow_join_result
+from ..runtime.ids import new_id
 from ..utils.functional import _regen
 from ..utils.objects import getitem_property
 from ..utils.text import remove_repeating_from_task
@@ -189,7 +189,7 @@ class _chord(Signature):
         else:
             if isinstance(header, MutableSequence) and not isinstance(header, _regen):
                 header = header[:]
-            header = group(header, app=app, task_id=self.options.get("task_id") or uuid())
+            header = group(header, app=app, task_id=self.options.get("task_id") or new_id())
         if app.conf.task_always_eager:
             body = self._add_body_callbacks(body, {**self.options, **links})
             with allow_join_result():
@@ -247,7 +247,7 @@ class _chord(Signature):
     ) -> Any:
         """Announce the chord to the store and send the header."""
         app = app or self._get_app(body)
-        group_id = header.options.get("task_id") or uuid()
+        group_id = header.options.get("task_id") or new_id()
         root_id = body.options.get("root_id")
         options = {**self.options, **options}
         delay = dict(header_delay or {})
@@ -261,7 +261,7 @@ class _chord(Signature):
             body.options.update(_without_parent(options))
         if getattr(body, "_kind", None) == "chain":
             body._unroll_chords(app)
-        result = body.freeze(task_id or uuid(), group_id=group_id, root_id=root_id)
+        result = body.freeze(task_id or new_id(), group_id=group_id, root_id=root_id)
         clear_header_links(body)
         for key in ("chain", "chord", "task_id"):
             options.pop(key, None)  # they are the body's

@@ -14,9 +14,9 @@ from types import GeneratorType
 from typing import Any
 
 from kombu.utils.functional import fxrange
-from kombu.utils.uuid import uuid
 
 from .._state import current_app
+from ..runtime.ids import new_id
 from ..utils import abstract
 from ..utils.functional import _regen, lookahead, regen
 from ..utils.objects import getitem_property
@@ -162,7 +162,7 @@ class group(Signature):
             **own,
             **{key: value for key, value in options.items() if key not in own or key not in self._IMMUTABLE_OPTIONS},
         }
-        group_id = merged["group_id"] = merged.pop("task_id", None) or uuid()
+        group_id = merged["group_id"] = merged.pop("task_id", None) or new_id()
         return merged, group_id, merged.get("root_id")
 
     def _prepared(
@@ -243,7 +243,7 @@ class group(Signature):
     ) -> tuple[str, Any]:
         opts = self.options
         if "task_id" not in opts:
-            opts["task_id"] = uuid()
+            opts["task_id"] = new_id()
         if group_id:
             opts["group_id"] = group_id
         if chord:

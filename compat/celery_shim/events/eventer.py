@@ -35,10 +35,10 @@ class Eventer:
         self.interval = float(options.get("heartbeat_interval") or HEARTBEAT)
         self.consumer, self.worker = consumer, worker
         self.bus = consumer.bus
+        #: False for a worker that was told to send nothing, such as those of tests.
+        self.enabled = bool(task_events or self.beats or not options.get("without_gossip"))
         self.dispatcher = consumer.app.events.Dispatcher(
-            hostname=worker.hostname,
-            enabled=bool(task_events or self.beats or not options.get("without_gossip")),
-            groups=None if task_events else ["worker"],
+            hostname=worker.hostname, enabled=self.enabled, groups=None if task_events else ["worker"]
         )
         self._timer: Any = None
         self.stopped = False

@@ -78,7 +78,8 @@ class Consumer:
 
     @property
     def event_dispatcher(self) -> Any:
-        return self.eventer.dispatcher
+        """Sends this worker's events; None where it sends none."""
+        return self.eventer.dispatcher if self.eventer.enabled else None
 
     def listened(self) -> None:
         """Somebody listens to events: begin to send heartbeats."""

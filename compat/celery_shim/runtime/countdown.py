@@ -21,10 +21,10 @@ _LAST = float("inf")
 class Part:
     """The end of one member."""
 
-    __slots__ = ("id", "place", "state", "value")
+    __slots__ = ("id", "place", "state", "told", "value")
 
-    def __init__(self, id: str, place: Any, state: str, value: Any) -> None:
-        self.id, self.state, self.value = id, state, value
+    def __init__(self, id: str, place: Any, state: str, value: Any, told: Any = ()) -> None:
+        self.id, self.state, self.value, self.told = id, state, value, told
         self.place = _LAST if place is None else place
 
 
@@ -55,12 +55,12 @@ class Countdown:
         with self._lock:
             self.extra += 1
 
-    def count(self, id: str, place: Any, state: str, value: Any) -> bool:
-        """A member has ended; True for the last one."""
+    def count(self, id: str, place: Any, state: str, value: Any, told: Any = ()) -> bool:
+        """A member has ended; True for the last one. ``told`` are errbacks that have heard of its failure."""
         with self._lock:
             if self.finished or id in self._parts:
                 return False
-            self._parts[id] = Part(id, place, state, value)
+            self._parts[id] = Part(id, place, state, value, told)
             return self._over()
 
     def _over(self) -> bool:

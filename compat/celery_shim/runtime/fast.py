@@ -34,7 +34,7 @@ def _refusal(task: Any, settings: dict[str, Any]) -> Any:
     """The plan of a task that can have none, until the settings change."""
     version = settings["version"]
 
-    def plan(args: Any, kwargs: Any) -> None:
+    def plan(args: Any, kwargs: Any, embed: Any = None) -> None:
         if settings["version"] != version:
             task._fast_plan = None
 
@@ -117,7 +117,10 @@ def make_plan(task: Any) -> Any:
     )
     run = broker.run
 
-    def plan(args: Any, kwargs: Any) -> Any:
+    inherits = conf.task_inherit_parent_priority
+
+    def plan(args: Any, kwargs: Any, embed: dict[str, Any] | None = None) -> Any:
+        """Send a call; ``embed`` is what a step or member of a composition carries besides."""
         if settings["version"] != version or task._exec_options is not options or task.ignore_result is not ignored:
             task._fast_plan = None
             return None
@@ -127,7 +130,7 @@ def make_plan(task: Any) -> Any:
             or _before.receivers
             or _after.receivers
             or _sent.receivers
-            or _task_stack.stack
+            or (inherits if embed is not None else _task_stack.stack)
             or app_dict["_backend_cache"] is not backend
             or app_cls.send_task is not original
             or "send_task" in app_dict
@@ -140,8 +143,13 @@ def make_plan(task: Any) -> Any:
         copied = copy_arguments(() if args is None else args, {} if kwargs is None else kwargs)
         if copied is NotImplemented:
             return None
-        id = ids.new_id()
-        message = made(id, *copied)
+        if embed is None:
+            id = ids.new_id()
+            message = made(id, *copied)
+        else:
+            id = embed.pop("id", None) or ids.new_id()
+            message = made(id, *copied)
+            message.embed = embed
         engine = broker.engine
         if engine is None or limits is not None:
             broker.put(message, app)

@@ -91,7 +91,7 @@ class Message:
         return self._headers
 
     def _default_headers(self) -> dict[str, Any]:
-        id = self.id
+        id, more = self.id, self.embed or {}
         return {
             "lang": "py",
             "task": self.task,
@@ -99,17 +99,17 @@ class Message:
             "shadow": None,
             "eta": None,
             "expires": None,
-            "group": None,
-            "group_index": None,
+            "group": more.get("group"),
+            "group_index": more.get("group_index"),
             "retries": 0,
             "timelimit": self.limits or [None, None],
-            "root_id": id,
-            "parent_id": None,
+            "root_id": more.get("root_id", id),
+            "parent_id": more.get("parent_id"),
             "argsrepr": None,
             "kwargsrepr": None,
             "origin": _own_origin(),
             "ignore_result": self.ignore_result,
-            "replaced_task_nesting": 0,
+            "replaced_task_nesting": more.get("replaced_task_nesting", 0),
             "stamped_headers": None,
             "stamps": {},
         }
@@ -168,6 +168,9 @@ class Message:
             "redelivered": self.redelivered,
         }
         request["properties"] = {"correlation_id": id, "reply_to": "", "delivery_mode": 2, "priority": priority}
+        if self.embed is not None:
+            request.update(self.embed)
+            request["properties"]["reply_to"] = request["reply_to"]
         return request
 
     def __repr__(self) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from .isolation import isolate
 
-__all__ = ("Shared", "Steps", "as_sent")
+__all__ = ("Shared", "Steps", "arrived", "as_sent")
 
 
 class Shared(dict):
@@ -52,17 +52,15 @@ class Steps(list):
         return list, (list(self),)
 
 
+def arrived(key: str, value: Any, serializer: str | None) -> Any:
+    """One of links, errbacks, chain and chord as it arrives."""
+    if type(value) is Steps:
+        return value
+    if key == "chord":
+        return _shared(value, serializer)
+    return Steps(isolate(value, serializer)) if key == "chain" else isolate(value, serializer)
+
+
 def as_sent(embed: dict[str, Any], serializer: str | None) -> dict[str, Any]:
-    """Links, errbacks, chain and chord of a message as they arrive."""
-    arrived: dict[str, Any] = {}
-    for key, value in embed.items():
-        kind = type(value)
-        if value is None or kind is Steps:
-            arrived[key] = value
-        elif key == "chord":
-            arrived[key] = _shared(value, serializer)
-        elif key == "chain":
-            arrived[key] = Steps(isolate(value, serializer))
-        else:
-            arrived[key] = isolate(value, serializer)
-    return arrived
+    """All of them."""
+    return {key: None if value is None else arrived(key, value, serializer) for key, value in embed.items()}

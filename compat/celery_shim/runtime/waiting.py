@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from ....pools import pool_of_this_thread
@@ -16,7 +16,7 @@ from ....pools import pool_of_this_thread
 #: Seconds that a worker waits for another task before a thread stands in for it.
 PATIENCE = 0.02
 
-__all__ = ("Waiter", "listen", "notify")
+__all__ = ("Gathering", "Waiter", "listen", "notify")
 
 _lock = threading.Lock()
 waiters: dict[Any, list[Any]] = {}
@@ -46,6 +46,10 @@ class Waiter:
                     if not others:
                         del waiters[id]
 
+    def changed(self, id: Any) -> None:
+        """Something was written about one of the ids; called by who wrote it."""
+        self.wake()
+
     def wake(self) -> None:
         try:
             self._changed.release()
@@ -70,12 +74,31 @@ class Waiter:
             pool.give_back()
 
 
+class Gathering(Waiter):
+    """Waits until all of some ids have succeeded; wakes before that only for what is no success.
+
+    ``left`` are the ids that have not; who waits takes those out that it has seen.
+    """
+
+    def __init__(self, ids: Iterable[Any], succeeded: Callable[[Any], bool]) -> None:
+        super().__init__(ids)
+        self.left = set(self.ids)
+        self._succeeded = succeeded
+
+    def changed(self, id: Any) -> None:
+        if self._succeeded(id):
+            self.left.discard(id)
+            if self.left:
+                return
+        self.wake()
+
+
 def notify(id: Any) -> None:
     """Something was written about this id."""
     if id in waiters:
         with _lock:
             for waiter in waiters.get(id, ()):
-                waiter.wake()
+                waiter.changed(id)
     if id in listeners:
         with _lock:
             callbacks = listeners.get(id, ())[:]

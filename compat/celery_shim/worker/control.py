@@ -418,7 +418,10 @@ def election(state: Any, id: str, topic: str, action: Any = None, **kwargs: Any)
 @control_command()
 def enable_events(state: Any) -> Any:
     """Tell worker(s) to send task-related events."""
-    groups = state.consumer.event_dispatcher.groups
+    dispatcher = state.consumer.event_dispatcher
+    if dispatcher is None:
+        return nok("event dispatcher unavailable")
+    groups = dispatcher.groups
     if not groups or "task" in groups:
         return ok("task events already enabled")
     groups.add("task")
@@ -429,7 +432,10 @@ def enable_events(state: Any) -> Any:
 @control_command()
 def disable_events(state: Any) -> Any:
     """Tell worker(s) to stop sending task-related events."""
-    groups = state.consumer.event_dispatcher.groups
+    dispatcher = state.consumer.event_dispatcher
+    if dispatcher is None:
+        return nok("event dispatcher unavailable")
+    groups = dispatcher.groups
     if "task" not in groups:
         return ok("task events already disabled")
     groups.discard("task")
@@ -440,8 +446,9 @@ def disable_events(state: Any) -> Any:
 @control_command()
 def heartbeat(state: Any) -> None:
     """Tell worker(s) to send event heartbeat immediately."""
-    if state.consumer.bus.listening:
-        state.consumer.event_dispatcher.send("worker-heartbeat", freq=5, **worker_state.SOFTWARE_INFO)
+    dispatcher = state.consumer.event_dispatcher if state.consumer.bus.listening else None
+    if dispatcher is not None:
+        dispatcher.send("worker-heartbeat", freq=5, **worker_state.SOFTWARE_INFO)
 
 
 @control_command(args=[("n", int)], signature="[N=1]")
