@@ -82,7 +82,7 @@ stress-compiler: dev
 	$(BIN)/pytest -q -m stress tests/stress/test_compiler_random.py -o timeout=3600
 
 soak: dev
-	$(BIN)/pytest -q -m soak tests/stress -o timeout=0  # 10 million tasks; 100,000 random functions
+	$(BIN)/pytest -q -m soak tests/stress -o timeout=0  # 10 million tasks; a million limits and cancels; 1,000 forks; 100,000 random functions
 
 # The Python suite over an extension built with the address sanitizer.
 asan:

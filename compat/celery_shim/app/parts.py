@@ -93,6 +93,7 @@ if TYPE_CHECKING:
         max_retries: Any
         default_retry_delay: Any
         ignore_result: Any
+        store_errors_even_if_ignored: Any
         time_limit: Any
         soft_time_limit: Any
         override_max_retries: Any

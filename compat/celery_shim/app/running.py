@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+from billiard.einfo import ExceptionInfo
+
 from ..canvas import signature
 from ..exceptions import Ignore, ImproperlyConfigured, Reject, Retry
 from ..typevars import P, R
@@ -114,12 +116,24 @@ class Running(TaskParts[P, R]):
         result = Retry(exc=exc, when=eta or countdown, is_eager=request.is_eager, sig=again)
         if not request.is_eager:
             try:
+                if throw:
+                    self._note_retry(request, result)
                 again.apply_async()
             except Exception as failure:
                 raise Reject(failure, requeue=False) from failure
         if throw:
             raise result
         return result
+
+    def _note_retry(self, request: Any, result: Retry) -> None:
+        """Store RETRY before the call is sent again: the next attempt may be over before this one is."""
+        if not self.store_errors_even_if_ignored and get_actual_ignore_result(self, request):
+            return
+        try:
+            raise result
+        except Retry:
+            self.backend.mark_as_retry(request.id, result.exc, ExceptionInfo().traceback, request=request)
+        request.retry_noted = result
 
     def replace(self, sig: Any) -> Any:
         """Let another signature give this call's result."""

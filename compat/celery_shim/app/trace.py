@@ -116,7 +116,7 @@ class TraceInfo:
         reason = self.retval
         try:
             einfo = ExceptionInfo((kind, reason, tb))
-            if store_errors:
+            if store_errors and getattr(req, "retry_noted", None) is not reason:
                 task.backend.mark_as_retry(req.id, reason.exc, einfo.traceback, request=req)
             task.on_retry(reason.exc, req.id, req.args, req.kwargs, einfo)
             signals.task_retry.send(sender=task, request=req, reason=reason, einfo=einfo)

@@ -14,7 +14,6 @@ from types import GenericAlias
 from typing import Any
 
 from kombu.utils.functional import maybe_list, reprcall
-from kombu.utils.objects import cached_property
 
 from .._state import current_app
 from ..runtime.ids import new_id
@@ -32,6 +31,20 @@ def task_name_from(task: Any) -> Any:
     return getattr(task, "name", task)
 
 
+class _Once:
+    """An attribute that is worked out when it is first read; it can be set and deleted like any other."""
+
+    def __init__(self, make: Any) -> None:
+        self.make, self.__doc__ = make, make.__doc__
+        self.name = make.__name__
+
+    def __get__(self, obj: Any, owner: Any = None) -> Any:
+        if obj is None:
+            return self
+        value = obj.__dict__[self.name] = self.make(obj)
+        return value
+
+
 @abstract.CallableSignature.register
 class Signature(dict, Stampable):
     """A task call that has not been made yet."""
@@ -43,8 +56,9 @@ class Signature(dict, Stampable):
     _IMMUTABLE_OPTIONS = frozenset({"group_id", "stamped_headers"})
     #: What the rules of ``joining`` call it: task, chain, group or chord.
     _kind = "task"
-    #: Set on a signature that many messages carry and nobody changes any more: what was made of it for them.
-    _sent: dict[Any, Any] | None = None
+    #: Not None: the body of a chord, which copies of the header's tasks share. A dict when nobody changes it any more:
+    #: what was made of it for messages.
+    _sent: Any = None
 
     @classmethod
     def register_type(cls, name: str | None = None) -> Any:
@@ -109,23 +123,23 @@ class Signature(dict, Stampable):
     def name(self) -> Any:
         return self.task
 
-    @cached_property
+    @_Once
     def type(self) -> Any:
         """The task itself."""
         return self._type or self.app.tasks[self["task"]]
 
-    @cached_property
+    @_Once
     def app(self) -> Any:
         return self._app or current_app
 
-    @cached_property
+    @_Once
     def AsyncResult(self) -> Any:
         try:
             return self.type.AsyncResult
         except KeyError:  # not registered here
             return self.app.AsyncResult
 
-    @cached_property
+    @_Once
     def _apply_async(self) -> Any:
         try:
             return self.type.apply_async
@@ -169,39 +183,44 @@ class Signature(dict, Stampable):
     # -- combining --------------------------------------------------------------------------------------------------
 
     def _merge(self, args: Any = None, kwargs: Any = None, options: Any = None, force: bool = False) -> Any:
-        merged = self.options
+        own: Any = self.get("options")
+        merged: Any = own
         if options is not None:
-            fixed = self._IMMUTABLE_OPTIONS.union(self.options.get("stamped_headers") or ())
-            merged = {
-                **self.options,
-                **{key: value for key, value in options.items() if key not in fixed or key not in self.options},
-            }
-        if self.immutable and not force:
-            return self.args, self.kwargs, merged
+            merged = {**own, **options}
+            stamps = own.get("stamped_headers")
+            for key in (*self._IMMUTABLE_OPTIONS, *stamps) if stamps else self._IMMUTABLE_OPTIONS:
+                if key in own:
+                    merged[key] = own[key]
+        own_args: Any = self.get("args")
+        own_kwargs: Any = self.get("kwargs")
+        if self.get("immutable") and not force:
+            return own_args, own_kwargs, merged
         return (
-            (*args, *self.args) if args else self.args,
-            {**self.kwargs, **kwargs} if kwargs else self.kwargs,
+            (*args, *own_args) if args else own_args,
+            {**own_kwargs, **kwargs} if kwargs else own_kwargs,
             merged,
         )
 
     def clone(self, args: Any = None, kwargs: Any = None, **opts: Any) -> Any:
         """A copy with further arguments and options."""
+        own: Any = self.get("kwargs")
+        options: Any = self.get("options")
         if args or kwargs or opts:
-            args, kwargs, opts = self._merge(args, kwargs, opts)
+            args, kwargs, options = self._merge(args, kwargs, opts)
         else:
-            args, kwargs, opts = self.args, self.kwargs, self.options
-        copied = Signature.from_dict(
-            {
-                "task": self.task,
-                "args": tuple(args),
-                "kwargs": dict(kwargs) if kwargs is self.kwargs else kwargs,
-                "options": copy_options(opts),
-                "subtask_type": self.subtask_type,
-                "immutable": self.immutable,
-            },
-            app=self._app,
-        )
-        copied._type = self._type
+            args, kwargs = self.get("args"), own
+        kind = self.get("subtask_type")
+        fields = {
+            "task": self.get("task"),
+            "args": tuple(args or ()),
+            "kwargs": dict(own) if kwargs is own else kwargs,
+            "options": copy_options(options),
+            "subtask_type": kind,
+            "immutable": self.get("immutable"),
+        }
+        copied = Signature.from_dict(fields, app=self._app) if kind else Signature(fields, app=self._app)
+        if self._type is not None:
+            copied._type = self._type
         return copied
 
     partial = clone
@@ -216,7 +235,7 @@ class Signature(dict, Stampable):
         group_index: int | None = None,
     ) -> Any:
         """Fix the id before the call; gives the result's handle."""
-        opts = self.options
+        opts = self["options"]
         if "task_id" not in opts:
             opts["task_id"] = _id or new_id()
         if root_id:
@@ -327,7 +346,7 @@ class Signature(dict, Stampable):
 def copy_options(options: dict[str, Any]) -> dict[str, Any]:
     """Options that can be changed without changing these; signatures among them become plain dicts."""
     for value in options.values():
-        if type(value) not in _ATOMS:
+        if type(value) not in _ATOMS and getattr(value, "_sent", None) is None:
             return deepcopy(options)
     return dict(options)
 
