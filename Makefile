@@ -18,6 +18,9 @@ $(VENV)/.brokerless: $(BIN)/python $(SOURCES)
 
 $(VENV)/.brokerless-dev: $(VENV)/.brokerless
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[test,lint,conformance,servers]'
+	# what it names as needed includes the real celery, which must not be here
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps django-celery-beat==2.9.0 \
+	    django-timezone-field cron-descriptor python-crontab tzdata
 	touch $@
 
 install: $(VENV)/.brokerless
