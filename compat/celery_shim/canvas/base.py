@@ -232,7 +232,7 @@ class Signature(_Fields[R], Stampable):
             "subtask_type": kind,
             "immutable": self.get("immutable"),
         }
-        copied = Signature.from_dict(fields, app=self._app) if kind else Signature(fields, app=self._app)
+        copied: Any = Signature.from_dict(fields, app=self._app) if kind else Signature(fields, app=self._app)
         if self._type is not None:
             copied._type = self._type
         return copied
