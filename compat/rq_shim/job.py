@@ -289,7 +289,8 @@ class Job(JobRuns):
         record = self._store.job(self.id)
         if record is None or not record.status:
             raise InvalidJobOperation(f"Failed to retrieve status for job: {self.id}")
-        return JobStatus(record.status)
+        status: Any = record.status
+        return status if type(status) is JobStatus else JobStatus(status)
 
     def set_status(self, status: Any, pipeline: Any = None) -> None:
         """Sets the status here and in the store."""
