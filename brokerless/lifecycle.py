@@ -22,7 +22,7 @@ import threading
 import time
 import weakref
 from inspect import getattr_static
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .core import DELAYED, QUEUED, RUNNING, Task
 from .forks import after_fork
@@ -167,7 +167,8 @@ def _progress(task: Task, now: float) -> str:
 def describe(task: Task) -> str:
     """Its id and name. A function that stands for others (in a shim), or the object it is a method of, has
     `describe_task(*args)` to tell theirs."""
-    for one in (task.func, getattr(task.func, "__self__", None)):
+    holders: tuple[Any, ...] = (task.func, getattr(task.func, "__self__", None))
+    for one in holders:
         try:
             if getattr_static(one, "describe_task", None) is not None:  # objects that have every attribute do not count
                 return str(one.describe_task(*(task.args or ())))
