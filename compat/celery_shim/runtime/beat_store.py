@@ -36,6 +36,8 @@ class Store(shelve.Shelf):
         # a forked child has a copy, and must not write what it was like then when it ends
         if self._process == os.getpid():
             super().sync()
+        else:
+            self.cache: dict[str, Any] = {}
 
     def __getitem__(self, key: str) -> Any:
         try:
