@@ -45,9 +45,10 @@ lint: dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-# Against the installed package: checkers do not see through editable hooks.
+# Against the installed package: checkers do not see through editable hooks. Then what they say of programs that use it.
 type: dev
 	cd $(VENV) && $(abspath $(BIN))/mypy --config-file $(CURDIR)/pyproject.toml -p brokerless
+	$(BIN)/pytest -q tests/typing
 
 # What a wheel holds, and that it installs and works without a compiler.
 packaging: dev
@@ -63,7 +64,7 @@ oracle-record:
 
 # Celery's and RQ's own tests with their names resolved to the shims; the scoreboards are beside the runners.
 upstream: dev
-	$(BIN)/python -m tests.upstream.celery.run
+	$(BIN)/python -m tests.upstream.celery.run --package .
 	$(BIN)/python -m tests.upstream.rq.run
 
 # Named breaks of the shims, each of which the conformance tests have to notice.
