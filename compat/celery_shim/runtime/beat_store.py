@@ -41,12 +41,12 @@ class Store(shelve.Shelf):
 
     def __getitem__(self, key: str) -> Any:
         try:
-            return self.cache[key]  # type: ignore[attr-defined]
+            return self.cache[key]
         except KeyError:
             raw = self.dict[key.encode(self.keyencoding)]  # type: ignore[attr-defined]
         value = _Unpickler(io.BytesIO(raw)).load()
         if self.writeback:  # type: ignore[attr-defined]
-            self.cache[key] = value  # type: ignore[attr-defined]
+            self.cache[key] = value
         return value
 
 
