@@ -81,11 +81,18 @@ def find() -> Toolchain | None:
     return None
 
 
+#: Where a command was found, and the program behind it, by command and PATH.
+_places: dict[tuple[str, str | None], tuple[str, str]] = {}
+
+
 def _known(command: list[str]) -> Toolchain | None:
-    path = shutil.which(command[0])
-    if path is None:
-        return None
-    real = os.path.realpath(path)
+    key = command[0], os.environ.get("PATH")
+    if key not in _places or not os.access(_places[key][0], os.X_OK):
+        path = shutil.which(command[0])
+        if path is None:
+            return None
+        _places[key] = path, os.path.realpath(path)
+    path, real = _places[key]
     try:
         seen = os.stat(real)
     except OSError:

@@ -107,6 +107,11 @@ class Variables:
         live = [env for env in envs if env is not None]
         if not live:
             return None
+        if len(live) == 1:
+            for name, kind in live[0].items():
+                if isinstance(kind, int) and kind & NUMBER and not is_single(kind & NUMBER):
+                    self._need_tag(name)
+            return dict(live[0])
         joined: Env = {}
         for name in {name for env in live for name in env}:
             kinds = [env.get(name, UNBOUND) for env in live]

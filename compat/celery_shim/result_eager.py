@@ -36,8 +36,8 @@ class EagerResult(AsyncResult[R]):
     def _get_task_meta(self) -> Any:
         return self._cache
 
-    @property
-    def _cache(self) -> Any:  # type: ignore[override]  # made anew at each look
+    @property  # type: ignore[misc]  # made anew at each look
+    def _cache(self) -> Any:
         return {
             "task_id": self.id,
             "result": self._result,

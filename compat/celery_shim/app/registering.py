@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from kombu.utils.objects import cached_property
 
+from ....compilation import compiled
 from .. import signals
 from .._state import _announce_app_finalized, connect_on_app_finalize
 from ..exceptions import DuplicateTaskNameWarning
 from ..local import PromiseProxy, maybe_evaluate
+from ..runtime.compiling import refuse_bound
 from ..typevars import P, R, T
 from ..utils.functional import head_from_fun
 from ..utils.imports import gen_task_name, qualname
@@ -142,7 +144,10 @@ class Registering(AppParts):
         if pydantic is True:
             fun = pydantic_wrapper(self, fun, name, pydantic_strict, pydantic_context, pydantic_dump_kwargs)
             dump = staticmethod(functools.partial(fun.dump_arguments, bound=bind))
-        run = fun if bind else staticmethod(fun)
+        compile_to_c = options.get("compile_to_c")
+        if bind and compile_to_c:
+            refuse_bound(fun, compile_to_c)
+        run = fun if bind else staticmethod(compiled(fun, compile_to_c))
         attributes = {
             "app": self,
             "name": name,

@@ -85,7 +85,22 @@ def run_message(message: Message, decision: Any = None) -> None:
     controller = getattr(pool_of_this_thread(), "controller", None)
     if controller is None:
         controller = _worker_for(message)
-    controller.consumer.run(message, decision)
+    try:
+        controller.consumer.run(message, decision)
+    except Exception as exc:
+        # not the task: an app that cannot be finalized, a broken loader. Whoever waits has to hear of it.
+        _not_run(message, controller, exc)
+
+
+def _not_run(message: Message, controller: Any, exc: Exception) -> None:
+    from ..utils.log import get_logger
+
+    get_logger("celery.worker").critical(
+        "Task %s[%s] could not be run: %r", message.task, message.id, exc, exc_info=True
+    )
+    app = (message.sender and message.sender()) or controller.app
+    if not message.ignore_result:
+        app.backend.mark_as_failure(message.id, exc)
 
 
 def _worker_for(message: Message) -> Any:

@@ -100,7 +100,6 @@ FAILING: dict[str, tuple[str, str]] = {
 # Errbacks of bodies that the oracle forgets: with the task that they are told of, and its error.
 INNER = """ChordError("Dependency a-# raised ValueError('boom')")"""
 MORE_ERRBACKS = {
-    "inner header": ["e", repr(ChordError(f"Dependency c-# raised {INNER}")), "NoneType"],
     "header before a chord": ["a new id", INNER, "NoneType"],
 }
 
