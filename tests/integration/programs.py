@@ -85,7 +85,9 @@ def celery_program(
     Skips where something is missing; in CI the shim's side must not miss anything.
     """
     oracle = SIDE == "oracle"
-    missing = [name for name in [*needs, *(["celery", "redis"] if oracle else [])] if not importlib.util.find_spec(name)]
+    missing = [
+        name for name in [*needs, *(["celery", "redis"] if oracle else [])] if not importlib.util.find_spec(name)
+    ]
     if oracle and executable() is None:
         missing.append("redis-server")
     if missing:
