@@ -79,6 +79,8 @@ class Engine(core.Engine):
         self.on_exit = on_exit  # None: the default
         self.exit_timeout = 10.0
         """Seconds that the interpreter's exit waits for this engine's tasks, with `on_exit="drain"`."""
+        self.holders: list[Callable[[], list[str]]] = []
+        """Each names the calls, one a line, that would become tasks later and are lost at exit."""
         self.frozen = False
         """The interpreter ends: no threads are added any more to be faster."""
         self.add_group()  # the core's home for threads that it borrows: perform(), run_until_empty()
@@ -303,10 +305,8 @@ class Engine(core.Engine):
                 pool.start()
 
     def _full(self, queue: int, lane: int, count: int, limit: int) -> bool:
-        message = (
-            f"queue {queue}, lane {lane} of {self.name!r} has no room for {count} more task(s); wait for some to "
-            "finish, raise queue_size, or use on_full='block'"
-        )
+        message = f"queue {queue}, lane {lane} of {self.name!r} has no room for {count} more task(s)"
+        message += "; wait for some to finish, raise queue_size, or use on_full='block'"
         if self.on_full != "block":
             raise QueueFull(message)
         if self.is_own_thread():

@@ -35,13 +35,14 @@ log = logging.getLogger("brokerless")
 class _Run:
     """One attempt of one `async def` task."""
 
-    __slots__ = ("attempt", "coroutine", "held", "limited", "over", "task", "timer")
+    __slots__ = ("attempt", "begun", "coroutine", "held", "limited", "over", "task", "timer")
 
     def __init__(self, task: Task, attempt: int) -> None:
         self.task = task
         self.attempt = attempt
         self.coroutine: asyncio.Task[None] | None = None
         self.timer: Timer | None = None
+        self.begun = False
         self.limited = False
         self.held: BaseException | None = None
         self.over = False
@@ -148,17 +149,29 @@ class EventLoop:
         if isinstance(options, TaskOptions) and options.timeout is not None:
             run.timer = self.engine.call_later(options.timeout, partial(self._limit, run, options))
         run.coroutine = asyncio.get_running_loop().create_task(self._drive(run, coroutine))
+        run.coroutine.add_done_callback(partial(self._never_begun, run, coroutine))
         return DEFERRED
 
     async def _drive(self, run: _Run, awaitable: Any) -> None:
+        run.begun = True
         running_coroutine.set(run.task)
-        task = run.task
         value: Any = None
         error: BaseException | None = None
         try:
             value = await awaitable
         except BaseException as caught:
             error = caught
+        self._ended(run, value, error)
+
+    def _never_begun(self, run: _Run, awaitable: Any, driver: asyncio.Task[None]) -> None:
+        """Cancelled before its first step: asyncio then does not run the driver at all."""
+        if not run.begun:
+            if hasattr(awaitable, "close"):
+                awaitable.close()
+            self._ended(run, None, asyncio.CancelledError())
+
+    def _ended(self, run: _Run, value: Any, error: BaseException | None) -> None:
+        task = run.task
         run.over = True
         if run.timer is not None:
             run.timer.cancel()

@@ -129,6 +129,11 @@ def _wait_at_exit(engine: Engine, started: float) -> None:
 def _report_dropped(engine: Engine) -> None:
     """Says at ERROR which tasks do not run, or not to their end, because the interpreter ends."""
     dropped = [task for task in engine.tasks() if task.state <= RUNNING]
+    held = [line for tell in engine.holders for line in tell()]
+    if held:
+        _tell("%d call(s) held for later are dropped, because the process ends", len(held))
+        for line in held[:MOST_NAMED]:
+            _tell("dropped: %s", line)
     if not dropped:
         return
     counts = [sum(task.state == state for task in dropped) for state in (RUNNING, QUEUED, DELAYED)]

@@ -17,6 +17,7 @@ that is left, and does not keep a process alive.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -214,8 +215,7 @@ class Schedules:
             first = schedule._times.next(older)
             if first <= since:
                 schedule.missed += schedule._times.last(first, since)[1] + 1
-        schedule.next_run = schedule._times.next(since)
-        self._wait(schedule)
+        self._go_on(schedule, schedule._times.next(since))
 
     def _locked(self, schedule: Schedule) -> bool:
         if self._unlockable:
@@ -250,6 +250,13 @@ class Schedules:
                     if schedule.state == "active":
                         log.info("schedule %s: this process is responsible from now on", schedule.name)
 
+    def _go_on(self, schedule: Schedule, due: float) -> None:
+        if due == math.inf:  # a cron line that names its years
+            self.remove(schedule)
+            return
+        schedule.next_run = due
+        self._wait(schedule)
+
     def _wait(self, schedule: Schedule) -> None:
         assert schedule.next_run is not None
         left = max(0.0, schedule.next_run - self._now(schedule))
@@ -282,8 +289,7 @@ class Schedules:
             busy = not schedule.timetable.overlap and before is not None and before.state <= RUNNING
             if busy:
                 schedule.skipped += 1
-            schedule.next_run = schedule._times.next(max(now, due))
-            self._wait(schedule)
+            self._go_on(schedule, schedule._times.next(max(now, due)))
         if busy:
             return
         # Outside of the mutex: submitting may wait, and what it calls may ask for schedules.

@@ -6,10 +6,8 @@ from __future__ import annotations
 
 import datetime
 import math
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from croniter import croniter
+import time
+from typing import Any
 
 __all__ = ["Cron", "Every", "Timetable", "cron", "every"]
 
@@ -17,6 +15,12 @@ COUNTED = 1000
 """Missed times of a cron line that are counted one by one; of more than that the rest is not counted."""
 
 SCOPES = ("host", "process")
+
+DAY = 86400.0
+LONGEST_CHANGE = 4 * 3600.0
+"""Seconds; no zone's clocks change by more at once, but for those that moved across the date line."""
+
+_EPOCH = datetime.datetime(1970, 1, 1)
 
 
 class Timetable:
@@ -42,7 +46,7 @@ class Timetable:
         return self
 
     def next(self, after: float) -> float:
-        """The first time later than `after`."""
+        """The first time later than `after`; infinite when there is none."""
         raise NotImplementedError
 
     def last(self, due: float, now: float) -> tuple[float, int]:
@@ -100,24 +104,64 @@ class Cron(Timetable):
         fields = line.split()
         # As in cron itself: a line with fixed hours means each hour of the day once.
         self._each_hour = line.strip() == "@hourly" or (len(fields) > 1 and fields[1].startswith("*"))
-        self.next(datetime.datetime.now(datetime.timezone.utc).timestamp())  # raises for a date that never comes
-
-    def _from(self, after: float) -> croniter:
-        from croniter import croniter  # a tenth of this package's loading time, which most programs have no use for
-
-        return croniter(self.line, datetime.datetime.fromtimestamp(after, self.tz or _LOCAL))
+        if self.next(datetime.datetime.now(datetime.timezone.utc).timestamp()) == math.inf:
+            raise ValueError(f"cron({line!r}): no such date ever comes")
 
     def next(self, after: float) -> float:
-        from croniter import CroniterBadDateError
-
-        times = self._from(after)
+        moment, from_here_on = after, False
         while True:
-            try:
-                found: datetime.datetime = times.get_next(datetime.datetime)
-            except CroniterBadDateError as error:
-                raise ValueError(f"cron({self.line!r}): no such date ever comes: {error}") from None
-            if (self._each_hour or not _second_time(found)) and found.timestamp() > after:
-                return found.timestamp()
+            offset = self._offset(moment)
+            local = moment + offset
+            found = self._next_local(local - 1e-6 if from_here_on else local)
+            if found == math.inf:
+                return found
+            due, from_here_on = found - offset, False
+            if self._offset(due) == offset:
+                if self._each_hour or not self._is_second_time(due):
+                    return due
+                moment = due
+                continue
+            # The clocks change before that. No time of the line lies between here and there, except in the hour that is
+            # left out or repeated.
+            moment, from_here_on = self._change(moment, due), True
+            if not self._each_hour and moment + offset <= found < moment + self._offset(moment):
+                return moment
+
+    def _offset(self, moment: float) -> float:
+        """Seconds by which local time is ahead of UTC."""
+        if self.tz is None:
+            return float(time.localtime(moment).tm_gmtoff)
+        offset = datetime.datetime.fromtimestamp(moment, self.tz).utcoffset()
+        return 0.0 if offset is None else offset.total_seconds()
+
+    def _next_local(self, local: float) -> float:
+        """The first time of the line after `local`, both as if local time were UTC; infinite without one."""
+        # A tenth of this package's loading time, which most programs have no use for.
+        from croniter import CroniterBadDateError, croniter
+
+        try:
+            found: datetime.datetime = croniter(self.line, _EPOCH + datetime.timedelta(seconds=local)).get_next(
+                datetime.datetime
+            )
+        except CroniterBadDateError:
+            return math.inf
+        return (found - _EPOCH).total_seconds()
+
+    def _change(self, after: float, until: float) -> float:
+        """When the clocks change for the first time after `after`, given that they do until then."""
+        offset = self._offset(after)
+        low, high = after, min(after + DAY, until)
+        while self._offset(high) == offset:
+            low, high = high, min(high + DAY, until)
+        while high - low > 1e-3:
+            middle = (low + high) / 2
+            low, high = (middle, high) if self._offset(middle) == offset else (low, middle)
+        return float(round(high))
+
+    def _is_second_time(self, moment: float) -> bool:
+        """Whether the clocks showed the same time shortly before, and then went back."""
+        offset, before = self._offset(moment), self._offset(moment - LONGEST_CHANGE)
+        return before > offset and self._offset(moment - (before - offset)) == before
 
     def last(self, due: float, now: float) -> tuple[float, int]:
         count, following = 0, self.next(due)
@@ -165,17 +209,18 @@ def cron(
     """Runs at the times of a cron line: minute, hour, day of the month, month, day of the week (and, as a sixth field,
     seconds), or a word such as "@hourly".
 
-    `tz`: a time zone or its name, None for the host's. When clocks go forward, what lies in the gap runs at its end;
-    when they go back, a line with fixed hours runs once, and one with `*` in the field of hours in both.
+    `tz`: a time zone or its name, None for the host's. A line with fixed hours runs once on each of its days: at the end
+    of the gap for what lies in it when clocks go forward, and the first time when they go back. One with `*` in the
+    field of hours runs at each of its times that there is.
     The others as for `every`. Raises TypeError or ValueError for a wrong argument.
     """
     if not isinstance(line, str):
         raise TypeError(f"cron({line!r}): expected a text such as '*/5 * * * *'")
-    from croniter import CroniterError, croniter
+    from croniter import croniter
 
     try:
         croniter(line)
-    except (CroniterError, ValueError, KeyError) as error:
+    except (ValueError, KeyError) as error:
         raise ValueError(f"cron({line!r}): {error}") from None
     return Cron(line, tz=_zone(tz), name=name, overlap=overlap, scope=scope, catch_up=catch_up)
 
@@ -200,33 +245,3 @@ def _zone(tz: Any) -> datetime.tzinfo | None:
         return ZoneInfo(tz)
     except (ZoneInfoNotFoundError, ValueError) as error:
         raise ValueError(f"tz={tz!r}: {error}; install tzdata if the system knows no time zones") from None
-
-
-class _Local(datetime.tzinfo):
-    """The host's time zone with its changes, as the C library knows it."""
-
-    def _aware(self, naive: datetime.datetime) -> datetime.datetime:
-        return naive.replace(tzinfo=None).astimezone()
-
-    def utcoffset(self, moment: datetime.datetime | None) -> datetime.timedelta | None:
-        return None if moment is None else self._aware(moment).utcoffset()
-
-    def dst(self, moment: datetime.datetime | None) -> datetime.timedelta | None:
-        return None
-
-    def tzname(self, moment: datetime.datetime | None) -> str | None:
-        return None if moment is None else self._aware(moment).tzname()
-
-    def fromutc(self, moment: datetime.datetime) -> datetime.datetime:
-        utc = moment.replace(tzinfo=datetime.timezone.utc)
-        local = utc.astimezone()
-        found = local.replace(tzinfo=self)
-        return found if found.utcoffset() == local.utcoffset() else found.replace(fold=1)
-
-
-_LOCAL = _Local()
-
-
-def _second_time(moment: datetime.datetime) -> bool:
-    """Whether this hour of the day has been there already, before the clocks went back."""
-    return moment.fold == 1 and moment.replace(fold=0).utcoffset() != moment.utcoffset()

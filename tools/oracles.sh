@@ -9,7 +9,8 @@ cd "$here"
 common="pytest>=8.2 pytest-timeout pytest-xdist hypothesis psutil redis"
 "${PYTHON:-python3}" -m venv "$work/celery"
 "$work/celery/bin/python" -m pip install --quiet --disable-pip-version-check $common celery==5.7.0 pydantic tblib msgpack pyyaml \
-    'django<6' sentry-sdk opentelemetry-instrumentation-celery sqlalchemy ephem freezegun
+    'django<6' sentry-sdk opentelemetry-instrumentation-celery sqlalchemy ephem freezegun \
+    django-celery-beat==2.9.0
 C_FORCE_ROOT=1 CONFORMANCE_SIDE=oracle "$work/celery/bin/pytest" -q -o timeout=180 tests/conformance/celery
 "${PYTHON:-python3}" -m venv "$work/rq"
 "$work/rq/bin/python" -m pip install --quiet --disable-pip-version-check $common rq==3.0.0 croniter

@@ -82,11 +82,11 @@ class BaseSchedule:
 
     @cached_property
     def tz(self) -> tzinfo:
-        return self.app.timezone  # type: ignore[no-any-return]
+        return self.app.timezone
 
     @cached_property
     def utc_enabled(self) -> bool:
-        return self.app.conf.enable_utc  # type: ignore[no-any-return]
+        return self.app.conf.enable_utc
 
     def to_local(self, dt: datetime) -> datetime:
         return dt if self.utc_enabled else timezone.to_local_fallback(dt)

@@ -55,11 +55,15 @@ REJECTED = _Text("reject requeue=False: no")
 
 @dataclass
 class Ended:
-    """The end of a sequence: a value, or an error; ``stopped`` when later steps do not hear of the error."""
+    """The end of a sequence: a value, or an error.
+
+    ``stopped``: later steps do not hear of the error. ``unheard``: nor does, in Celery, the barrier.
+    """
 
     value: Any = None
     error: Exception | None = None
     stopped: bool = False
+    unheard: bool = False
 
 
 @dataclass
@@ -71,12 +75,20 @@ class Outcome:
     errbacks: Counter[str] = field(default_factory=Counter)
     unsent: set[str] = field(default_factory=set)
     late_errbacks: set[str] = field(default_factory=set)
+    maybe_run: set[str] = field(default_factory=set)
     value: Any = None
 
 
 def walk(steps: list[Any], unique: str) -> Outcome:
     """Return the outcome of a canvas whose task ids are ``<tag>-<unique>``."""
     walker = _Walker(unique)
+    for leaf in leaves(steps):
+        for one in (leaf, *leaf.links):
+            # A revoke is written down as soon as it is made.
+            revoked = one.ending == "revoked"
+            walker.outcome.states[one.tag] = (
+                ("REVOKED", repr(TaskRevokedError("revoked"))) if revoked else ("PENDING", None)
+            )
     ended = walker.sequence(steps, ())
     walker.outcome.value = ended.value if ended.error is None else None
     return walker.outcome
@@ -100,7 +112,7 @@ class _Walker:
         if ending == "ignore":
             out.runs[leaf.tag] += 1
             out.states[leaf.tag] = ("PENDING", None)
-            return Ended(error=Ignore(), stopped=True)
+            return Ended(error=Ignore(), stopped=True, unheard=True)
         failures = {
             "fail": (1, ValueError(leaf.tag)),
             "give up": (3, KeyError(leaf.tag)),
@@ -111,10 +123,12 @@ class _Walker:
         if ending in failures:
             runs, error = failures[ending]
             out.runs[leaf.tag] += runs
+            if ending == "limit":
+                # The limit may be over before the first line of the task.
+                out.maybe_run.add(leaf.tag)
             self.fail(leaf, error)
-            # Celery's reject is not a failure that errbacks hear of.
-            self.call(leaf.errbacks, late=ending in ("unknown", "reject"))
-            return Ended(error=error)
+            self.call(leaf.errbacks, late=ending == "unknown")
+            return Ended(error=error, unheard=ending == "unknown")
         value: Any
         if ending == "map":
             value = [digest(f"{leaf.tag}.{item}", [item]) for item in range(2)]
@@ -154,6 +168,8 @@ class _Walker:
                 ended = self.leaf(step, args)
                 if ended.error is not None and not ended.stopped:
                     self.drop(rest, ended.error)
+                if ended.error is not None and rest:
+                    ended.unheard |= ended.stopped or any(isinstance(later, Side) for later in rest)
             else:
                 ended = self.side(step, args, rest)
             if ended.error is not None:
@@ -172,16 +188,17 @@ class _Walker:
         cause = ends[first].error
         assert cause is not None
         *_, reporter = leaves(side.members[first])
+        unheard = any(ended.unheard for ended in ends)
         error = ChordError(f"Dependency {reporter.tag}-{self.unique} raised {cause!r}")
         if len(rest) == 1 and isinstance(rest[0], Side):
             # A group is told the error itself, and each of its members tells its own errbacks.
             for member in rest[0].members:
                 self.drop(member, cause)
-                self.call(self.heirs(member), late=not isinstance(member[-1], Leaf) or len(member) > 1)
+                self.call(self.heirs(member), late=unheard or len(member) > 1)
         else:
             self.drop(rest, error)
-            self.call(self.heirs(rest), late=len(rest) > 1 or not isinstance(rest[0], Leaf))
-        return Ended(error=error)
+            self.call(self.heirs(rest), late=unheard or len(rest) > 1 or not isinstance(rest[0], Leaf))
+        return Ended(error=error, unheard=True)
 
     def heirs(self, rest: list[Any]) -> list[Any]:
         """Return the errbacks that hear of a failed barrier: those of the next single task."""

@@ -138,9 +138,10 @@ class Writer:
         """Return a signature for a sequence."""
         if len(steps) == 1:
             return self._step(steps[0], last=True)
-        place = next((at for at, step in enumerate(steps) if isinstance(step, Side) and at + 1 < len(steps)), None)
-        if place is not None and (steps[place].chord or self.chance.random() < 0.5):
-            return self._around_a_chord(steps, place)
+        barriers = [at for at, step in enumerate(steps[:-1]) if isinstance(step, Side)]
+        forced = [at for at in barriers if steps[at].chord]
+        if forced or (barriers and self.chance.random() < 0.5):
+            return self._around_a_chord(steps, (forced or barriers)[0])
         parts = [self._step(step, last=at == len(steps) - 1) for at, step in enumerate(steps)]
         return self._joined(parts)
 

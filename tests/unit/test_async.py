@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -180,6 +181,36 @@ def test_cancelled_before_its_start(make_tasks: Callable[..., BackgroundTasks]) 
     tasks.resume()
     assert tasks.drain(SOON)
     assert handle.status is TaskStatus.CANCELLED
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("retries", [0, 1])
+def test_a_limit_that_passes_before_the_first_step(
+    tasks: BackgroundTasks, retries: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """asyncio never enters a task that is cancelled so early; its place is free and its retry comes all the same."""
+    later = tasks.call_later
+    limits = 0
+
+    def at_once(seconds: float, func: Callable[[], Any]) -> Any:
+        nonlocal limits
+        limits += seconds == 7.0
+        if seconds == 7.0 and limits == 1:
+            func()
+        return later(seconds, func)
+
+    monkeypatch.setattr(tasks, "call_later", at_once)
+    handle = tasks.add_task(where, timeout_ms=7_000, max_retries=retries)
+    if retries:
+        assert handle.result(SOON)
+    else:
+        with pytest.raises(TaskExecutionError) as caught:
+            handle.result(SOON)
+        assert isinstance(caught.value.__cause__, TimeLimitExceeded)
+    assert tasks.add_task(where).result(SOON)
+    assert tasks.eventloop.running == 0
+    gc.collect()
+    assert not caplog.records
 
 
 def test_kinds_of_coroutine_functions(tasks: BackgroundTasks) -> None:

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from brokerless import BackgroundTasks, ManualClock, Schedule, TaskStatus, core, cron, every
 from brokerless import schedules as schedules_module
@@ -102,6 +104,40 @@ def test_a_run_that_goes_on_keeps_the_next_one_out(timed: BackgroundTasks, clock
     clock.advance(10)
     settled(timed)
     assert (schedule.runs, schedule.skipped) == (2, 2)
+
+
+@given(steps=st.lists(st.floats(0, 40), max_size=12), seconds=st.floats(1, 20))
+@settings(max_examples=25, deadline=None)
+def test_every_time_is_run_missed_or_skipped(steps: list[float], seconds: float) -> None:
+    tasks = BackgroundTasks(1)
+    tasks.clock = clock = ManualClock(date=NOON)
+    try:
+        tasks.pause()
+        schedule = tasks.add_task(abs, 1, schedule=every(seconds, aligned=False))
+        for number, step in enumerate(steps):
+            clock.advance(step)
+            if number % 3 == 2:
+                tasks.resume()
+                settled(tasks)
+                tasks.pause()
+        passed = (clock.now() - 1000.0) / seconds
+        counted = schedule.runs + schedule.missed + schedule.skipped
+        assert passed - 1.001 <= counted <= passed + 0.001
+        assert schedule.next_run == pytest.approx(NOON + seconds * (counted + 1), abs=1e-3)
+    finally:
+        tasks.shutdown(timeout=SOON, cancel_pending=True)
+
+
+def test_a_cron_line_may_come_to_an_end(timed: BackgroundTasks, clock: ManualClock) -> None:
+    schedule = timed.add_task(abs, 1, schedule=cron("0 13,14 1 1 * 0 2024-2099", tz="UTC"))
+    for hours in (1, 1, 24):
+        clock.advance(3600 * hours)
+        settled(timed)
+    assert (schedule.runs, schedule.state) == (2, "active")
+    clock.advance(76 * 366 * 86400)
+    settled(timed)
+    assert (schedule.runs, schedule.state, schedule.next_run) == (3, "ended", None)
+    assert timed.get_schedules() == []
 
 
 def test_overlapping_runs_when_asked_for(timed: BackgroundTasks, clock: ManualClock) -> None:

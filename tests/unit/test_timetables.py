@@ -125,6 +125,38 @@ def test_the_hour_that_autumn_repeats() -> None:
     ]
 
 
+@needs_zones
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"])
+@pytest.mark.parametrize(
+    ("line", "hours"), [("*/17 * * * *", None), ("17,34 * * * *", None), ("*/17 1,2,3 * * *", (1, 2, 3))]
+)
+def test_every_minute_of_the_days_on_which_clocks_change(zone: str, line: str, hours: tuple[int, ...] | None) -> None:
+    """Against the plain way: look at the clock on the wall once a minute."""
+    table, wall = cron(line, tz=zone), ZoneInfo(zone)
+    minutes = (17, 34) if line.startswith("17") else (0, 17, 34, 51)
+    for day in ("2024-03-09", "2024-03-30", "2024-04-06", "2024-10-05", "2024-10-26", "2024-11-02"):
+        start = epoch(day)
+        seen: set[dt.datetime] = set()
+        expected = []
+        for minute in range(1, 60 * 60):
+            moment = start + 60 * minute
+            shown = dt.datetime.fromtimestamp(moment, wall).replace(tzinfo=None, fold=0)
+            before = dt.datetime.fromtimestamp(moment - 60, wall).replace(tzinfo=None, fold=0)
+            if hours is None:
+                match = shown.minute in minutes
+            else:
+                passed = [before + dt.timedelta(minutes=n) for n in range(1, int((shown - before).seconds / 60) + 1)]
+                passed = [one for one in passed if shown > before and one.hour in hours and one.minute in minutes]
+                match = any(one not in seen for one in passed)
+                seen.update(passed)
+            if match:
+                expected.append(moment)
+        found = [table.next(start)]
+        while len(found) < len(expected):
+            found.append(table.next(found[-1]))
+        assert found == expected, day
+
+
 @pytest.fixture
 def _host_in_berlin() -> Iterator[None]:
     before = os.environ.get("TZ")

@@ -5,6 +5,9 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+from billiard.einfo import ExceptionInfo
+
+from .. import _state
 from ..canvas import signature
 from ..exceptions import Ignore, ImproperlyConfigured, Reject, Retry
 from ..typevars import P, R
@@ -113,13 +116,26 @@ class Running(TaskParts[P, R]):
             )
         result = Retry(exc=exc, when=eta or countdown, is_eager=request.is_eager, sig=again)
         if not request.is_eager:
+            _state.decide()
             try:
+                if throw:
+                    self._note_retry(request, result)
                 again.apply_async()
             except Exception as failure:
                 raise Reject(failure, requeue=False) from failure
         if throw:
             raise result
         return result
+
+    def _note_retry(self, request: Any, result: Retry) -> None:
+        """Store RETRY before the call is sent again: the next attempt may be over before this one is."""
+        if not self.store_errors_even_if_ignored and get_actual_ignore_result(self, request):
+            return
+        try:
+            raise result
+        except Retry:
+            self.backend.mark_as_retry(request.id, result.exc, ExceptionInfo().traceback, request=request)
+        request.retry_noted = result
 
     def replace(self, sig: Any) -> Any:
         """Let another signature give this call's result."""
@@ -142,6 +158,8 @@ class Running(TaskParts[P, R]):
         if is_chain and "link" in sig.options:
             # the links of a chain belong to its last step
             sig.tasks[-1].options.setdefault("link", []).extend(maybe_list(sig.options.pop("link")))
+        if not request.is_eager:
+            _state.decide()
         sig.freeze(request.id)
         nesting = request.get("replaced_task_nesting", 0) + 1
         sig.set(

@@ -109,7 +109,9 @@ class ChordErrors(Unsent):
             except Exception as failure:
                 exc = failure
             info = backend.fail_from_current_stack(task_id, exc=exc)
-            backend._fail_unsent(callback, exc, getattr(info, "traceback", None))
+            # the body itself has been stored; of a composition there is more
+            single = callback.subtask_type not in ("chain", "chord")
+            backend._fail_unsent(callback, exc, getattr(info, "traceback", None), store_result=not single)
         backend._fail_chain(options.get("chain"), exc)
         return info
 

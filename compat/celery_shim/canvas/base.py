@@ -11,16 +11,29 @@ from collections.abc import MutableSequence
 from copy import deepcopy
 from functools import partial as _partial
 from types import GenericAlias
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kombu.utils.functional import maybe_list, reprcall
-from kombu.utils.objects import cached_property
 
 from .._state import current_app
 from ..runtime.ids import new_id
+from ..typevars import R
 from ..utils import abstract
 from ..utils.objects import getitem_property
 from .stamps import Stampable
+
+if TYPE_CHECKING:
+    from typing import Generic
+
+    from typing_extensions import Self
+
+    from ..result import AsyncResult as Result
+    from ..result import EagerResult
+
+    class _Fields(dict[str, Any], Generic[R]): ...
+
+else:
+    _Fields = dict
 
 __all__ = ("Signature", "maybe_signature", "signature", "task_name_from")
 
@@ -32,8 +45,22 @@ def task_name_from(task: Any) -> Any:
     return getattr(task, "name", task)
 
 
+class _Once:
+    """An attribute that is worked out when it is first read; it can be set and deleted like any other."""
+
+    def __init__(self, make: Any) -> None:
+        self.make, self.__doc__ = make, make.__doc__
+        self.name = make.__name__
+
+    def __get__(self, obj: Any, owner: Any = None) -> Any:
+        if obj is None:
+            return self
+        value = obj.__dict__[self.name] = self.make(obj)
+        return value
+
+
 @abstract.CallableSignature.register
-class Signature(dict, Stampable):
+class Signature(_Fields[R], Stampable):
     """A task call that has not been made yet."""
 
     TYPES: dict[str, Any] = {}
@@ -43,8 +70,9 @@ class Signature(dict, Stampable):
     _IMMUTABLE_OPTIONS = frozenset({"group_id", "stamped_headers"})
     #: What the rules of ``joining`` call it: task, chain, group or chord.
     _kind = "task"
-    #: Set on a signature that many messages carry and nobody changes any more: what was made of it for them.
-    _sent: dict[Any, Any] | None = None
+    #: Not None: the body of a chord, which copies of the header's tasks share. A dict when nobody changes it any more:
+    #: what was made of it for messages.
+    _sent: Any = None
 
     @classmethod
     def register_type(cls, name: str | None = None) -> Any:
@@ -109,23 +137,23 @@ class Signature(dict, Stampable):
     def name(self) -> Any:
         return self.task
 
-    @cached_property
+    @_Once
     def type(self) -> Any:
         """The task itself."""
         return self._type or self.app.tasks[self["task"]]
 
-    @cached_property
+    @_Once
     def app(self) -> Any:
         return self._app or current_app
 
-    @cached_property
+    @_Once
     def AsyncResult(self) -> Any:
         try:
             return self.type.AsyncResult
         except KeyError:  # not registered here
             return self.app.AsyncResult
 
-    @cached_property
+    @_Once
     def _apply_async(self) -> Any:
         try:
             return self.type.apply_async
@@ -134,26 +162,26 @@ class Signature(dict, Stampable):
 
     # -- calling ----------------------------------------------------------------------------------------------------
 
-    def __call__(self, *partial_args: Any, **partial_kwargs: Any) -> Any:
+    def __call__(self, *partial_args: Any, **partial_kwargs: Any) -> R:
         args, kwargs, _ = self._merge(partial_args, partial_kwargs, None)
         return self.type(*args, **kwargs)
 
-    def delay(self, *partial_args: Any, **partial_kwargs: Any) -> Any:
+    def delay(self, *partial_args: Any, **partial_kwargs: Any) -> Result[R]:
         return self.apply_async(partial_args, partial_kwargs)
 
-    def apply(self, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
+    def apply(self, args: Any = None, kwargs: Any = None, **options: Any) -> EagerResult[R]:
         """Run here and now."""
         given = {key: value for key, value in options.items() if value is not None}
         args, kwargs, given = self._merge(args, kwargs, given)
         return self.type.apply(args, kwargs, **given)
 
-    def apply_async(self, args: Any = None, kwargs: Any = None, route_name: Any = None, **options: Any) -> Any:
+    def apply_async(self, args: Any = None, kwargs: Any = None, route_name: Any = None, **options: Any) -> Result[R]:
         """Send; further arguments go before those of the signature."""
         given = {key: value for key, value in options.items() if value is not None}
         try:
             send = self._apply_async
-        except IndexError:  # an empty composition has no task
-            return None
+        except IndexError:
+            return None  # type: ignore[return-value]  # an empty composition has no task
         if args or kwargs or given:
             args, kwargs, given = self._merge(args, kwargs, given)
         else:
@@ -169,39 +197,44 @@ class Signature(dict, Stampable):
     # -- combining --------------------------------------------------------------------------------------------------
 
     def _merge(self, args: Any = None, kwargs: Any = None, options: Any = None, force: bool = False) -> Any:
-        merged = self.options
+        own: Any = self.get("options")
+        merged: Any = own
         if options is not None:
-            fixed = self._IMMUTABLE_OPTIONS.union(self.options.get("stamped_headers") or ())
-            merged = {
-                **self.options,
-                **{key: value for key, value in options.items() if key not in fixed or key not in self.options},
-            }
-        if self.immutable and not force:
-            return self.args, self.kwargs, merged
+            merged = {**own, **options}
+            stamps = own.get("stamped_headers")
+            for key in (*self._IMMUTABLE_OPTIONS, *stamps) if stamps else self._IMMUTABLE_OPTIONS:
+                if key in own:
+                    merged[key] = own[key]
+        own_args: Any = self.get("args")
+        own_kwargs: Any = self.get("kwargs")
+        if self.get("immutable") and not force:
+            return own_args, own_kwargs, merged
         return (
-            (*args, *self.args) if args else self.args,
-            {**self.kwargs, **kwargs} if kwargs else self.kwargs,
+            (*args, *own_args) if args else own_args,
+            {**own_kwargs, **kwargs} if kwargs else own_kwargs,
             merged,
         )
 
-    def clone(self, args: Any = None, kwargs: Any = None, **opts: Any) -> Any:
+    def clone(self, args: Any = None, kwargs: Any = None, **opts: Any) -> Self:
         """A copy with further arguments and options."""
+        own: Any = self.get("kwargs")
+        options: Any = self.get("options")
         if args or kwargs or opts:
-            args, kwargs, opts = self._merge(args, kwargs, opts)
+            args, kwargs, options = self._merge(args, kwargs, opts)
         else:
-            args, kwargs, opts = self.args, self.kwargs, self.options
-        copied = Signature.from_dict(
-            {
-                "task": self.task,
-                "args": tuple(args),
-                "kwargs": dict(kwargs) if kwargs is self.kwargs else kwargs,
-                "options": copy_options(opts),
-                "subtask_type": self.subtask_type,
-                "immutable": self.immutable,
-            },
-            app=self._app,
-        )
-        copied._type = self._type
+            args, kwargs = self.get("args"), own
+        kind = self.get("subtask_type")
+        fields = {
+            "task": self.get("task"),
+            "args": tuple(args or ()),
+            "kwargs": dict(own) if kwargs is own else kwargs,
+            "options": copy_options(options),
+            "subtask_type": kind,
+            "immutable": self.get("immutable"),
+        }
+        copied: Any = Signature.from_dict(fields, app=self._app) if kind else Signature(fields, app=self._app)
+        if self._type is not None:
+            copied._type = self._type
         return copied
 
     partial = clone
@@ -216,7 +249,7 @@ class Signature(dict, Stampable):
         group_index: int | None = None,
     ) -> Any:
         """Fix the id before the call; gives the result's handle."""
-        opts = self.options
+        opts = self["options"]
         if "task_id" not in opts:
             opts["task_id"] = _id or new_id()
         if root_id:
@@ -243,7 +276,7 @@ class Signature(dict, Stampable):
                 setattr(copied, name, value)
         return copied
 
-    def set(self, immutable: bool | None = None, **options: Any) -> Any:
+    def set(self, immutable: bool | None = None, **options: Any) -> Self:
         """Set options in place."""
         if immutable is not None:
             self.set_immutable(immutable)
@@ -327,7 +360,7 @@ class Signature(dict, Stampable):
 def copy_options(options: dict[str, Any]) -> dict[str, Any]:
     """Options that can be changed without changing these; signatures among them become plain dicts."""
     for value in options.values():
-        if type(value) not in _ATOMS:
+        if type(value) not in _ATOMS and getattr(value, "_sent", None) is None:
             return deepcopy(options)
     return dict(options)
 

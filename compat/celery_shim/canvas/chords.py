@@ -11,7 +11,6 @@ from functools import partial
 from typing import Any
 
 from kombu.utils.functional import maybe_list
-from kombu.utils.objects import cached_property
 
 from .._state import current_app
 from ..exceptions import CPendingDeprecationWarning
@@ -20,7 +19,7 @@ from ..runtime.ids import new_id
 from ..utils.functional import _regen
 from ..utils.objects import getitem_property
 from ..utils.text import remove_repeating_from_task
-from .base import Signature, maybe_signature
+from .base import Signature, _Once, maybe_signature
 from .groups import _maybe_group, _size, group, stamped
 from .joining import first_step_options, join
 
@@ -269,6 +268,8 @@ class _chord(Signature):
         body._sent = {}  # from here on it is the same for all members
         members = header._freeze_group_tasks(group_id=group_id, chord=body, root_id=root_id)
         if header.tasks:
+            if not isinstance(header.tasks, _regen):
+                header._made = members[1]
             app.backend.apply_chord(members, body, interval=interval, countdown=countdown, max_retries=max_retries)
             header_result = header.apply_async(partial_args, kwargs, task_id=group_id, **{**options, **delay})
         else:
@@ -289,6 +290,8 @@ class _chord(Signature):
         """Fix the ids of header and body; gives the body's handle."""
         if not isinstance(self.tasks, group):
             self.tasks = group(self.tasks, app=self.app)
+        if self.body is not None and self.body._sent is None:
+            self.body._sent = False
         header_result = self.tasks.freeze(parent_id=parent_id, root_id=root_id, chord=self.body)
         self.id = self.tasks.id
         if self.body is None:
@@ -349,7 +352,7 @@ class _chord(Signature):
 
     # -- as a value -------------------------------------------------------------------------------------------------
 
-    @cached_property
+    @_Once
     def app(self) -> Any:
         return self._get_app(self.body)
 

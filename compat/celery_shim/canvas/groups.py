@@ -72,6 +72,8 @@ class group(Signature):
     """Tasks side by side."""
 
     _kind = "group"
+    #: Handles of the members where those have just been made to be sent: they need not be copied again.
+    _made: Any = None
 
     tasks = getitem_property("kwargs.tasks", "The members.")
 
@@ -176,6 +178,10 @@ class group(Signature):
         freeze: bool = True,
     ) -> Iterator[tuple[Any, Any, str]]:
         """Copies of the members with their handles, one by one."""
+        if self._made is not None and freeze:
+            for task, result in zip(tasks, self._made, strict=True):
+                yield task, result, group_id
+            return
         for index, task in enumerate(tasks):
             if isinstance(task, abstract.CallableSignature):
                 task = task.clone()
@@ -206,7 +212,7 @@ class group(Signature):
         app = app or self.app
         size = 0
         for (task, result, group_id), following in lookahead(tasks):
-            body = task.options.get("chord") if chord is None else chord
+            body = task["options"].get("chord") if chord is None else chord
             if body is not None:
                 size += _size(task)
                 if following is None:

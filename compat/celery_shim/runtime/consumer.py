@@ -122,8 +122,6 @@ class Consumer:
         may_be_refused = message.expires is not None or worker_state.revoked or worker_state.revoked_stamps
         if may_be_refused and self._refused(message, task, worker):
             return
-        if message._headers is not None and message._headers.get("retries") and self._too_early(message):
-            return
         if task.rate_limit and not self.disable_rate_limits and not message.passed:
             if not self._within_rate(message, task):
                 return
@@ -217,19 +215,6 @@ class Consumer:
         context = Context(message.request_dict(self.hostname), name=message.task)
         self.app.backend.mark_as_failure(message.id, exc, request=context, store_result=not message.ignore_result)
         signals.task_unknown.send(sender=self, message=message, exc=exc, name=message.task, id=message.id)
-
-    def _too_early(self, message: Message) -> bool:
-        """Whether the try that asked for this one still runs: it comes again when that one has told its end.
-
-        Else the RETRY of a thread that had to wait could replace the result of the try that came after it.
-        """
-        tries = message._headers["retries"]
-        for worker in self.broker.workers:
-            before = worker.active.get(message.id)
-            if before is not None and (before[0]._headers or {}).get("retries", 0) < tries:
-                brokers.engine().call_later(0.001, lambda: self.broker.put(message, self.app))
-                return True
-        return False
 
     # -- rate limits ------------------------------------------------------------------------------------------------
 

@@ -51,8 +51,8 @@ def make_plan(task: Any) -> Any:
     from ..result import AsyncResult
 
     app = task._get_app()
-    if hasattr(app, "_get_current_object"):
-        return None  # bound to whatever app is current
+    if hasattr(app, "_get_current_object") or not issubclass(type(task), Task):
+        return None  # bound to whatever app is current, or a stand-in for a task
     conf, amqp = app.conf, app.amqp
     cls = type(task)
     version = conf.__dict__["version"]
@@ -69,6 +69,7 @@ def make_plan(task: Any) -> Any:
         and not ({"AsyncResult", "shadow_name"} & set(task.__dict__))
         and task._dump_pydantic_arguments is None
         and task._backend is None
+        and isinstance(backend, Backend)
         and type(backend).on_task_call is Backend.on_task_call
         and backend.thread_safe
         and not amqp.routes

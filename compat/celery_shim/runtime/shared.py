@@ -28,7 +28,7 @@ class Shared(dict):
 def _shared(signature: Any, serializer: str | None) -> Any:
     """The body of a chord as it arrives: made once where the signature says that it does not change."""
     known = getattr(signature, "_sent", None)
-    if known is None:
+    if type(known) is not dict:
         return signature if type(signature) is Shared else isolate(signature, serializer)
     found = known.get(serializer)
     if found is None:

@@ -11,6 +11,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from ....lifecycle import watch
 from ..defaults import RQ_KEY_PREFIX
 from . import clock
 from .engines import engine
@@ -98,6 +99,7 @@ class Autorun:
         self._resume: Any = None
         self.pool = engine().pool(f"rq:{store.name}", [], workers=_workers(), autostart=True)
         self.pool.autostart = True
+        engine().holders.append(self.held)
         self.look_at_suspension()
 
     def add(self, line: Line, queue: Any) -> None:
@@ -134,8 +136,22 @@ class Autorun:
 
     # -- schedule ---------------------------------------------------------------------------------------------------
 
+    def held(self) -> list[str]:
+        """The scheduled jobs, for the list of what an exit drops."""
+        if self.store.autorun is not self:
+            return []
+        now = clock.time()
+        found = []
+        for line in list(self.lines):
+            for job_id, moment in list(
+                self.store.space.scored(f"{RQ_KEY_PREFIX}:scheduled:{line.name}").scores.items()
+            ):
+                found.append(f"task {line.describe_task(job_id)}, due in {max(0.0, moment - now):.3g} s")
+        return found
+
     def scheduled(self, job_id: str, moment: float) -> None:
         """A job is due at that moment, to the fraction of a second; the registry knows whole ones."""
+        watch(engine())  # it may be all that this process ever asks for
         self.moments[job_id] = moment
         self._arm(moment)
 

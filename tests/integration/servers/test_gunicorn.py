@@ -41,7 +41,7 @@ def test_workers(tmp_path: Path, workers: int, preload: bool) -> None:
 def test_shims(tmp_path: Path, door: str, workers: int) -> None:
     with gunicorn(tmp_path, "--workers", str(workers), "--preload", SHOP_DOOR=door) as server:
         server.ask_all(processes=workers)
-        later = server.ask_later() if door == "celery" else []
+        later = server.ask_later()
         assert server.stop(until=EXITING, times=workers) == 0
         server.account(dropped=later)
 

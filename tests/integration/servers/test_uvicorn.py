@@ -28,7 +28,7 @@ def uvicorn(folder: Path, *options: str, **environment: str) -> Served:
 def test_one_process(tmp_path: Path, door: str) -> None:
     with uvicorn(tmp_path, SHOP_DOOR=door) as server:
         server.ask_all(processes=1)
-        later = server.ask_later() if door != "rq" else []
+        later = server.ask_later()
         assert server.stop(until=FINISHED) == 143
         server.account(dropped=later)
 

@@ -1,4 +1,4 @@
-"""A retried task: the end of a try is told before the next one begins, however slow the thread of the first one is."""
+"""A retry at once may be over before the attempt that asked for it: its end stays."""
 
 from __future__ import annotations
 
@@ -6,29 +6,37 @@ import threading
 from typing import Any
 
 import pytest
-from brokerless.compat.celery_shim import Celery
+from brokerless.compat.celery_shim import Celery, Signature
 from brokerless.compat.celery_shim.contrib.testing.worker import start_worker
 
+from tests.conformance.celery.waiting import until
 
-def test_a_slow_retry_does_not_replace_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+
+def test_the_last_attempt_has_the_last_word(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BROKERLESS_AUTOSTART", "0")
-    with Celery("order", broker="memory://retry-order", set_as_current=False) as app:
-        second_ended = threading.Event()
+    app = Celery("order", broker="memory://")
+    over = threading.Event()
 
-        @app.task(name="again", bind=True, max_retries=1, shared=False)
-        def again(self: Any) -> None:
-            raise self.retry(countdown=0, exc=ValueError("no"))
+    @app.task(name="order.stubborn", bind=True, max_retries=1)
+    def stubborn(self: Any) -> None:
+        if self.request.retries == 0:
+            raise self.retry(countdown=0)
+        raise ValueError("last attempt")
 
-        again.on_failure = lambda *args: second_ended.set()
-        store = app.backend.mark_as_retry
+    send = Signature.apply_async
 
-        def slow_store(*args: Any, **kwargs: Any) -> Any:
-            second_ended.wait(0.3)  # true at once if the second try does not wait for this one
-            return store(*args, **kwargs)
+    def send_and_wait(self: Any, *args: Any, **kwargs: Any) -> Any:
+        """Let the next attempt end before this one goes on."""
+        result = send(self, *args, **kwargs)
+        if self.options.get("retries"):
+            until(lambda: result.state == "FAILURE")
+            over.set()
+        return result
 
-        monkeypatch.setattr(app.backend, "mark_as_retry", slow_store)
-        with start_worker(app, concurrency=2, pool="threads", perform_ping_check=False):
-            result = again.delay()
-            assert second_ended.wait(10)
-        # the worker has stopped: nobody stores anything any more
-        assert app.AsyncResult(result.id).state == "FAILURE"
+    monkeypatch.setattr(Signature, "apply_async", send_and_wait)
+    with start_worker(app, pool="threads", concurrency=2, perform_ping_check=False):
+        result = stubborn.delay()
+        assert over.wait(20)
+    assert result.state == "FAILURE"
+    assert repr(result.result) == "ValueError('last attempt')"
+    app.close()

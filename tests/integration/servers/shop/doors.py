@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from datetime import timedelta
 
 from work import work
 
@@ -31,7 +32,13 @@ def _rq() -> Callable[[int, float], str]:
     from brokerless.compat.rq_shim import Queue
 
     queue = Queue("shop")
-    return lambda number, delay: str(queue.enqueue(work, number).id)
+
+    def submit(number: int, delay: float) -> str:
+        if delay:
+            return str(queue.enqueue_in(timedelta(seconds=delay), work, number).id)
+        return str(queue.enqueue(work, number).id)
+
+    return submit
 
 
 submit = {"native": _native, "celery": _celery, "rq": _rq}[os.environ.get("SHOP_DOOR", "native")]()

@@ -1,0 +1,6 @@
+"""Celery's Sphinx extension documents tasks. It is not part of the shim, and importing it says so."""
+
+raise ImportError(
+    "celery.contrib.sphinx is not part of brokerless: build the documentation where the real celery is installed; "
+    "autodoc's autofunction documents a task's function"
+)
