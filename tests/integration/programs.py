@@ -61,7 +61,8 @@ class Browser:
         return self.until(f"tasks/{task}", lambda page: page["state"] in ("SUCCESS", "FAILURE", "REVOKED"))
 
 
-def _end(process: subprocess.Popen[str]) -> None:
+def end(process: subprocess.Popen[str]) -> None:
+    """Stop a program."""
     process.terminate()
     try:
         process.wait(timeout=20)
@@ -105,10 +106,10 @@ def celery_program(
             subprocess.run([sys.executable, *prepare], cwd=place, env=variables, check=True, capture_output=True)
         if oracle:
             command = [sys.executable, "-m", "celery", *worker]
-            stack.callback(_end, subprocess.Popen(command, cwd=place, env=variables, text=True))
+            stack.callback(end, subprocess.Popen(command, cwd=place, env=variables, text=True))
         command = [sys.executable, "-m", serve, "0"]
         process = subprocess.Popen(command, cwd=place, env=variables, stdout=subprocess.PIPE, text=True)
-        stack.callback(_end, process)
+        stack.callback(end, process)
         assert process.stdout is not None
         stack.callback(process.stdout.close)
         yield Browser(process.stdout.readline().strip())
