@@ -64,7 +64,7 @@ oracle-record:
 
 # Celery's and RQ's own tests with their names resolved to the shims; the scoreboards are beside the runners.
 upstream: dev
-	$(BIN)/python -m tests.upstream.celery.run
+	$(BIN)/python -m tests.upstream.celery.run --package .
 	$(BIN)/python -m tests.upstream.rq.run
 
 # Named breaks of the shims, each of which the conformance tests have to notice.
