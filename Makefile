@@ -18,6 +18,9 @@ $(VENV)/.brokerless: $(BIN)/python $(SOURCES)
 
 $(VENV)/.brokerless-dev: $(VENV)/.brokerless
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[test,lint,conformance,servers]'
+	# what it names as needed includes the real celery, which must not be here
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps django-celery-beat==2.9.0 \
+	    django-timezone-field cron-descriptor python-crontab tzdata
 	touch $@
 
 install: $(VENV)/.brokerless
@@ -42,9 +45,10 @@ lint: dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-# Against the installed package: checkers do not see through editable hooks.
+# Against the installed package: checkers do not see through editable hooks. Then what they say of programs that use it.
 type: dev
 	cd $(VENV) && $(abspath $(BIN))/mypy --config-file $(CURDIR)/pyproject.toml -p brokerless
+	$(BIN)/pytest -q tests/typing
 
 # What a wheel holds, and that it installs and works without a compiler.
 packaging: dev
@@ -60,7 +64,7 @@ oracle-record:
 
 # Celery's and RQ's own tests with their names resolved to the shims; the scoreboards are beside the runners.
 upstream: dev
-	$(BIN)/python -m tests.upstream.celery.run
+	$(BIN)/python -m tests.upstream.celery.run --package .
 	$(BIN)/python -m tests.upstream.rq.run
 
 # Named breaks of the shims, each of which the conformance tests have to notice.

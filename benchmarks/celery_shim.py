@@ -18,6 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from celery_beat import lateness_rows
+from celery_canvas import canvas_rows
 from celery_setups import PACKAGES, Redis, Side, environment
 from report import Row, machine, median_ratio, quantile, write
 
@@ -35,6 +36,7 @@ COUNTS = {
     "whole": {SHIM: 50_000, PREFORK: 1000, THREADS: 1000, MEMORY: 40, HUEY: 5000, POTATOQ: 300},
     "trips": {SHIM: 2000, PREFORK: 200, THREADS: 200, MEMORY: 5, HUEY: 100, POTATOQ: 30},
     "keep": {SHIM: 100_000, HUEY: 20_000},
+    "canvas": {SHIM: 100, PREFORK: 5, THREADS: 5},
     "lateness": {SHIM: 40, PREFORK: 40, THREADS: 40},
 }
 Figures = dict[str, list[float]]
@@ -261,6 +263,7 @@ def main() -> None:
                 "floor 40 x and 40,000/s; goal 100 x, 120,000/s",
             )  # type: ignore[arg-type]
             rows += trip_rows(rounds(sides, "trips", runs, scale))
+            rows += canvas_rows(rounds(sides, "canvas", runs, scale), SHIM, PREFORK, Row)
             rows += lateness_rows(rounds(sides, "lateness", runs, scale), SHIM, Row)
             rows += memory_rows(sides, redis, scale)
             rows += start_rows(sides, runs)

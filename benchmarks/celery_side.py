@@ -75,6 +75,13 @@ class CelerySide:
             found.append((time.perf_counter() - begin) * 1e6)
         return found
 
+    def canvas(self, count: int) -> dict[str, list[float]]:
+        """Seconds of compositions, see `celery_canvas`."""
+        import celery_canvas
+        import celery_tasks
+
+        return celery_canvas.canvas(celery_tasks, celery_tasks.api, count)
+
     def lateness(self, count: int) -> list[float]:
         """Milliseconds from the moment an entry of beat is due to the first line of its task."""
         import celery_beat

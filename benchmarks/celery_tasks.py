@@ -9,13 +9,13 @@ import os
 import time
 
 if os.environ.get("BENCH_SIDE") == "shim":
-    from brokerless.compat.celery_shim import Celery
+    import brokerless.compat.celery_shim as api
 elif os.environ.get("BENCH_SIDE") == "potatoq":
-    from potatoq import Celery
+    import potatoq as api
 else:
-    from celery import Celery
+    import celery as api
 
-app = Celery("bench", broker=os.environ.get("BENCH_BROKER"), backend=os.environ.get("BENCH_BACKEND"))
+app = api.Celery("bench", broker=os.environ.get("BENCH_BROKER"), backend=os.environ.get("BENCH_BACKEND"))
 if os.environ.get("BENCH_SIDE") == "potatoq":
     app.conf.update(task_ignore_result=False, worker_concurrency=2)
 else:
@@ -28,6 +28,18 @@ else:
 def noop(value: int) -> int:
     """One argument in, the same out."""
     return value
+
+
+@app.task(name="bench.total")
+def total(values: list[int]) -> int:
+    """The body of a chord."""
+    return sum(values)
+
+
+@app.task(name="bench.following")
+def following(value: int) -> int:
+    """The step of a chain."""
+    return value + 1
 
 
 @app.task(name="bench.stamp")

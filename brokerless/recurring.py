@@ -11,9 +11,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .engine import Engine
+from .options import is_async
 from .schedules import Schedule, Schedules
 
 if TYPE_CHECKING:
+    from .compilation import Compilation
     from .handle import TaskResult
     from .options import Settings
 
@@ -25,6 +27,7 @@ class Recurring(Engine):
 
     application: str | None
     schedules: Schedules
+    compilation: Compilation
 
     if TYPE_CHECKING:
 
@@ -48,6 +51,8 @@ class Recurring(Engine):
                 f"delay_ms={settings.delay * 1000:g} and schedule={timetable!r} exclude each other: a schedule says "
                 "itself when its runs are due"
             )
+        if settings.compile_to_c and not is_async(func):
+            self.compilation.form(func, settings.compile_to_c)  # now, and not on the keeper's thread at the first run
         once = replace(settings, schedule=None)
         arguments = dict(kwargs)
 

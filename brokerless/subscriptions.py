@@ -147,9 +147,13 @@ class Subscription:
                 self._sleepers.append(sleeper)
             try:
                 await future
-            finally:
-                with suppress(ValueError):
-                    self._sleepers.remove(sleeper)
+            except BaseException:
+                with self._changed:
+                    if sleeper in self._sleepers:
+                        self._sleepers.remove(sleeper)
+                    elif self._events or self._ending:
+                        self._wake()  # this one was woken in vain: another one takes its place
+                raise
 
     def __enter__(self) -> Subscription:
         return self
@@ -166,18 +170,16 @@ class Subscription:
     def __repr__(self) -> str:
         return f"<Subscription {len(self._events)} waiting, {self.dropped} dropped{', ended' if self._ending else ''}>"
 
+    def _concerns(self, kind: str, task: Task) -> bool:
+        if self._target is None or task is self._target:
+            return True
+        return self._members and self._is_member(kind, task)
+
     def _wants(self, kind: str, task: Task) -> bool:
-        if (
-            self._target is not None
-            and task is not self._target
-            and not (self._members and self._is_member(kind, task))
-        ):
+        if kind not in self._kinds:
             return False
-        if self._tags:
-            extra = task.extra
-            if type(extra) is not Extra or not self._tags.issubset(extra.tags):
-                return False
-        return True
+        extra = task.extra
+        return not self._tags or (type(extra) is Extra and self._tags.issubset(extra.tags))
 
     def _is_member(self, kind: str, task: Task) -> bool:
         if kind == "queued":
@@ -205,13 +207,13 @@ class Subscription:
 
     def _put(self, event: TaskEvent) -> None:
         with self._changed:
-            if self._ending or not self._wants(event.kind, event.task):
+            if self._ending or not self._concerns(event.kind, event.task):
                 return
             last = event.kind == "finished" and event.task is self._target
             if last and self._target_over:
                 return
             self._target_over = self._target_over or last
-            if event.kind in self._kinds:
+            if self._wants(event.kind, event.task):
                 if len(self._events) >= self.buffer:
                     self._events.popleft()
                     self.dropped += 1

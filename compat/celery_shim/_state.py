@@ -12,6 +12,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+from ...errors import TimeLimitInterrupt
 from .local import Proxy
 from .utils.threads import LocalStack
 
@@ -42,6 +43,16 @@ class _JoinTLS(threading.local):
     blocks: bool | None = None
     #: Free until somebody has decided how the running call ends; None for calls without a time limit.
     decision: Any = None
+
+
+def decide() -> None:
+    """The outcome of the running call is this thread's from now on; before anything about it is stored or sent.
+
+    Raises ``TimeLimitInterrupt`` where the hard limit was first: then the call has failed, whatever its body says.
+    """
+    decision, _join.decision = _join.decision, None
+    if decision is not None and not decision.acquire(blocking=False):
+        raise TimeLimitInterrupt
 
 
 _tls = _TLS()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from kombu.utils.objects import cached_property
 
@@ -36,8 +36,8 @@ class EagerResult(AsyncResult[R]):
     def _get_task_meta(self) -> Any:
         return self._cache
 
-    @property  # type: ignore[misc]  # made anew at each look
-    def _cache(self) -> Any:
+    @property  # type: ignore[misc]
+    def _cache(self) -> Any:  # made anew at each look
         return {
             "task_id": self.id,
             "result": self._result,
@@ -61,16 +61,16 @@ class EagerResult(AsyncResult[R]):
 
     def get(  # type: ignore[override]
         self, timeout: float | None = None, propagate: bool = True, disable_sync_subtasks: bool = True, **kwargs: Any
-    ) -> Any:
+    ) -> R:
         if disable_sync_subtasks:
             assert_will_not_block()
         if self.successful():
-            return self.result
+            return cast("R", self.result)
         if self.state in _PROPAGATE:
             if propagate:
                 raise self.result if isinstance(self.result, Exception) else Exception(self.result)
-            return self.result
-        return None
+            return cast("R", self.result)
+        return cast("R", None)
 
     wait = get  # type: ignore[assignment]
 

@@ -15,8 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from .callbacks import Callback
 from .connections import implicit_connection
+from .defaults import CALLBACK_TIMEOUT as CALLBACK_TIMEOUT
 from .defaults import RQ_KEY_PREFIX
+from .exceptions import DeserializationError as DeserializationError
 from .exceptions import InvalidJobOperation
+from .exceptions import NoSuchJobError as NoSuchJobError
 from .runtime.jobdata import UNEVALUATED
 from .runtime.joboptions import Dependency, Retry
 from .runtime.jobruns import JobRuns
@@ -286,7 +289,8 @@ class Job(JobRuns):
         record = self._store.job(self.id)
         if record is None or not record.status:
             raise InvalidJobOperation(f"Failed to retrieve status for job: {self.id}")
-        return JobStatus(record.status)
+        status: Any = record.status
+        return status if type(status) is JobStatus else JobStatus(status)
 
     def set_status(self, status: Any, pipeline: Any = None) -> None:
         """Sets the status here and in the store."""

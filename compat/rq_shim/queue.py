@@ -14,11 +14,16 @@ from datetime import datetime, timedelta
 from functools import total_ordering
 from typing import TYPE_CHECKING, Any
 
+from .callbacks import Callback as Callback
 from .connections import implicit_connection
 from .defaults import RQ_KEY_PREFIX
+from .dependency import Dependency as Dependency
+from .exceptions import DequeueTimeout as DequeueTimeout
 from .exceptions import DuplicateJobError
+from .exceptions import NoSuchJobError as NoSuchJobError
 from .job import Job, JobStatus
 from .logutils import blue, green
+from .repeat import Repeat as Repeat
 from .runtime import autorun, fast
 from .runtime.enqueuedata import EnqueueArgs, EnqueueData
 from .runtime.lines import NORMAL

@@ -10,6 +10,8 @@ from datetime import datetime, timezone
 from typing import Any
 
 from .defaults import DEFAULT_FAILURE_TTL, FORMAT_KEY_PREFIX
+from .exceptions import AbandonedJobError as AbandonedJobError
+from .exceptions import InvalidJobOperation as InvalidJobOperation
 from .exceptions import NoSuchJobError
 from .job import Job, JobStatus
 from .queue import Queue

@@ -288,6 +288,34 @@ def test_coroutines_wait_share_and_give_up(tasks: BackgroundTasks) -> None:
     assert asyncio.run(main()) == (["finished", "finished"], True)
 
 
+def test_a_wake_up_of_a_coroutine_that_gives_up_goes_to_another(tasks: BackgroundTasks) -> None:
+    async def main() -> str:
+        events = tasks.subscribe("finished")
+        first, second = (asyncio.create_task(anext(events)) for _ in range(2))
+        await asyncio.sleep(0)
+        tasks.add_task(abs, 1)
+        eventually(lambda: events._events)  # the loop stands still: the first one is woken, and does not know it yet
+        first.cancel()
+        return (await asyncio.wait_for(second, SOON)).kind
+
+    assert asyncio.run(main()) == "finished"
+
+
+def test_tags_do_not_hide_the_end(tasks: BackgroundTasks) -> None:
+    group = tasks.parallel_tasks(
+        [{"func": abs, "args": (n,), "tags": ["odd"] if n % 2 else ["even"]} for n in range(4)]
+    )
+    assert tasks.drain(SOON)
+    tasks.clock = ManualClock()
+    later = tasks.parallel_tasks(
+        [{"func": abs, "args": (n,), "delay_ms": 1000, "tags": ["odd"] if n % 2 else ["even"]} for n in range(4)]
+    )
+    events = tasks.subscribe("finished", tags="odd", group=later)
+    tasks.clock.advance(1)
+    assert {event.task for event in events} == {later.children[1], later.children[3]}
+    assert list(tasks.subscribe(tags="odd", group=group)) == []
+
+
 def test_a_loop_that_was_closed_holds_nothing_up(tasks: BackgroundTasks) -> None:
     events = tasks.subscribe()
     loop = asyncio.new_event_loop()

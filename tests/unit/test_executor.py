@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures as cf
+import random
 import threading
 import time
 from collections.abc import Callable
@@ -233,6 +234,36 @@ def test_an_engine_that_was_shut_down(make_tasks: Make) -> None:
     running.result(SOON)
     with pytest.raises(RuntimeError, match="after shutdown of the engine"):
         executor.submit(abs, 1)
+    executor.shutdown()
+
+
+def test_cancels_from_all_sides_race_with_the_workers(make_tasks: Make) -> None:
+    tasks = make_tasks(4, queue_size=None)
+    executor = tasks.executor()
+    ran: list[int] = []
+    futures: list[Any] = []
+
+    def submit(first: int) -> None:
+        for number in range(first, first + 200):
+            futures.append((number, executor.submit(ran.append, number)))
+
+    def cancel(dice: random.Random) -> None:
+        for _ in range(1500):
+            if futures:
+                future = dice.choice(futures)[1]
+                dice.choice((future, future.task)).cancel()
+
+    threads = [threading.Thread(target=submit, args=(1000 * n,)) for n in range(3)]
+    threads += [threading.Thread(target=cancel, args=(random.Random(n),)) for n in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not cf.wait([future for _, future in futures], timeout=SOON).not_done
+    assert len(ran) == len(set(ran))
+    for number, future in futures:
+        assert future.cancelled() == (number not in ran)
+        assert future.cancelled() or future.result() is None
     executor.shutdown()
 
 

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from brokerless import BackgroundTasks, ManualClock, Schedule, TaskStatus, core, cron, every
 from brokerless import schedules as schedules_module
-from tests.unit.rig import ROOT, SOON, Gate, eventually, python_ok
+from tests.unit.rig import ELSEWHERE, SOON, Gate, eventually, python_ok
 
 Make = Callable[..., BackgroundTasks]
 
@@ -263,6 +263,15 @@ def test_a_clock_that_is_set_later_moves_the_times(tasks: BackgroundTasks, clock
     assert schedule.runs == 1
 
 
+def test_a_function_is_compiled_before_its_first_run(
+    timed: BackgroundTasks, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(timed.compilation, "form", lambda func, mode: (asked.append((func, mode)), func)[1])
+    timed.add_task(abs, -1, compile_to_c=True, schedule=every(10))
+    assert asked == [(abs, True)]
+
+
 def test_retries_of_a_run_belong_to_it(timed: BackgroundTasks, clock: ManualClock) -> None:
     tries: list[int] = []
 
@@ -485,7 +494,7 @@ def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
             stdin=subprocess.PIPE,
             stdout=options.pop("stdout", subprocess.PIPE),
             text=True,
-            cwd=ROOT / "tests",
+            cwd=ELSEWHERE,
             env={**os.environ, "BROKERLESS_CORE": core.CORE},
         )
         processes.append(process)

@@ -19,7 +19,10 @@ UNKNOWN_BACKEND = "Unknown result backend: {0!r}.  Did you spell that correctly?
 _B = "celery.backends."
 BACKEND_ALIASES = {
     "cache": _B + "cache:CacheBackend",
+    "database": _B + "database:DatabaseBackend",
+    "db": _B + "database:DatabaseBackend",
     "disabled": _B + "base:DisabledBackend",
+    "file": _B + "filesystem:FilesystemBackend",
     "rpc": _B + "local:LocalBackend",
     "memory": _B + "local:LocalBackend",
     "redis": _B + "redis:RedisBackend",
@@ -30,15 +33,12 @@ BACKEND_ALIASES = {
 _ELSEWHERE = frozenset(
     (
         "mongodb",
-        "db",
-        "database",
         "elasticsearch",
         "cassandra",
         "couchbase",
         "couchdb",
         "cosmosdbsql",
         "riak",
-        "file",
         "consul",
         "dynamodb",
         "azureblockblob",

@@ -21,6 +21,7 @@ from ..utils.nodenames import gethostname
 from .parts import TaskParts
 
 if TYPE_CHECKING:
+    from ..canvas import Signature
     from ..result import AsyncResult as Result
 
 __all__ = ("Calling", "extract_exec_options")
@@ -212,17 +213,19 @@ class Calling(TaskParts[P, R]):
 
     # -- signatures -------------------------------------------------------------------------------------------------
 
-    def signature(self, args: Any = None, *starargs: Any, **starkwargs: Any) -> Any:
+    def signature(self, args: Any = None, *starargs: Any, **starkwargs: Any) -> Signature[R]:
         """This task with arguments and options, to be called later."""
         starkwargs.setdefault("app", self.app)
         return signature(self, args, *starargs, **starkwargs)
 
     subtask = signature
 
-    def s(self, *args: Any, **kwargs: Any) -> Any:
+    def s(self, *args: Any, **kwargs: Any) -> Signature[R]:
+        """The same with these arguments; missing ones may come from the task before it in a chain."""
         return self.signature(args, kwargs)
 
-    def si(self, *args: Any, **kwargs: Any) -> Any:
+    def si(self, *args: Any, **kwargs: Any) -> Signature[R]:
+        """The same, taking nothing from the task before it."""
         return self.signature(args, kwargs, immutable=True)
 
     def chunks(self, it: Any, n: int) -> Any:

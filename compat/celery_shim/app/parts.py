@@ -11,6 +11,7 @@ from ..typevars import P, R
 if TYPE_CHECKING:
     from typing import Generic
 
+    from ..canvas import Signature
     from ..result import AsyncResult as Result
     from .context import Context
 
@@ -115,7 +116,7 @@ if TYPE_CHECKING:
             self, args: Any = None, kwargs: Any = None, task_id: str | None = None, **options: Any
         ) -> Result[R]: ...
         def on_replace(self, sig: Any) -> Any: ...
-        def signature(self, args: Any = None, *starargs: Any, **starkwargs: Any) -> Any: ...
+        def signature(self, args: Any = None, *starargs: Any, **starkwargs: Any) -> Signature[R]: ...
 
 else:
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from billiard.einfo import ExceptionInfo
 
+from .. import _state
 from ..canvas import signature
 from ..exceptions import Ignore, ImproperlyConfigured, Reject, Retry
 from ..typevars import P, R
@@ -115,6 +116,7 @@ class Running(TaskParts[P, R]):
             )
         result = Retry(exc=exc, when=eta or countdown, is_eager=request.is_eager, sig=again)
         if not request.is_eager:
+            _state.decide()
             try:
                 if throw:
                     self._note_retry(request, result)
@@ -156,6 +158,8 @@ class Running(TaskParts[P, R]):
         if is_chain and "link" in sig.options:
             # the links of a chain belong to its last step
             sig.tasks[-1].options.setdefault("link", []).extend(maybe_list(sig.options.pop("link")))
+        if not request.is_eager:
+            _state.decide()
         sig.freeze(request.id)
         nesting = request.get("replaced_task_nesting", 0) + 1
         sig.set(

@@ -12,7 +12,7 @@ from typing import Any
 from kombu.exceptions import OperationalError
 
 from .._state import _task_stack, current_app
-from ..exceptions import Ignore, MaxRetriesExceededError
+from ..exceptions import Ignore, ImproperlyConfigured, MaxRetriesExceededError
 from ..local import class_property
 from ..typevars import P, R
 from ..utils import abstract, deprecated
@@ -113,6 +113,11 @@ class Task(Calling[P, R], Running[P, R]):
     @classmethod
     def bind(cls, app: Any) -> Any:
         """Make this the task of an app: what is not set is taken from its settings, now and only now."""
+        if cls.Strategy != Task.Strategy:
+            raise ImproperlyConfigured(
+                f"{cls.__name__} has the strategy {cls.Strategy!r}, which reads messages of a broker: remove Strategy, or "
+                "use Celery with a broker for this task"
+            )
         was_bound, cls.__bound__ = cls.__bound__, True
         cls._app = app
         conf = app.conf

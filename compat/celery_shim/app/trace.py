@@ -20,7 +20,6 @@ from billiard.einfo import ExceptionInfo
 from kombu.exceptions import EncodeError, OperationalError
 from kombu.utils.encoding import safe_repr
 
-from ....errors import TimeLimitInterrupt
 from .. import _state, signals, states
 from .._state import _task_stack
 from ..exceptions import Ignore, InvalidTaskError, Reject, Retry
@@ -258,7 +257,7 @@ def build_tracer(
                         state = SUCCESS
                     finally:
                         if thread.decision is not None and not eager:
-                            _decide(thread)
+                            _state.decide()
                 except Reject as exc:
                     failed, given = Info(REJECTED, exc), ExceptionInfo(internal=True)
                     state, retval = failed.state, failed.retval
@@ -342,13 +341,6 @@ def build_tracer(
 
 #: Ours, whatever the module's name is replaced with.
 OWN_BUILD = build_tracer
-
-
-def _decide(thread: Any) -> None:
-    """The outcome is this thread's from now on, unless its hard limit has passed: then it was decided elsewhere."""
-    decision, thread.decision = thread.decision, None
-    if not decision.acquire(blocking=False):
-        raise TimeLimitInterrupt
 
 
 _loops = threading.local()

@@ -30,7 +30,7 @@ from ..utils.log import get_logger
 from ..utils.serialization import raise_with_context
 from ..utils.time import get_exponential_backoff_interval
 from .chords import _create_chord_error_with_cause, _create_fake_task_request  # noqa: F401
-from .compression import prepare_compression
+from .compression import COMPRESSED_PAYLOAD_MAGIC, prepare_compression  # noqa: F401
 from .outcomes import Outcomes
 from .syncing import SyncBackendMixin
 from .values import EXCEPTION_ABLE_CODECS, Values  # noqa: F401

@@ -11,15 +11,29 @@ from collections.abc import MutableSequence
 from copy import deepcopy
 from functools import partial as _partial
 from types import GenericAlias
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kombu.utils.functional import maybe_list, reprcall
 
 from .._state import current_app
 from ..runtime.ids import new_id
+from ..typevars import R
 from ..utils import abstract
 from ..utils.objects import getitem_property
 from .stamps import Stampable
+
+if TYPE_CHECKING:
+    from typing import Generic
+
+    from typing_extensions import Self
+
+    from ..result import AsyncResult as Result
+    from ..result import EagerResult
+
+    class _Fields(dict[str, Any], Generic[R]): ...
+
+else:
+    _Fields = dict
 
 __all__ = ("Signature", "maybe_signature", "signature", "task_name_from")
 
@@ -46,7 +60,7 @@ class _Once:
 
 
 @abstract.CallableSignature.register
-class Signature(dict, Stampable):
+class Signature(_Fields[R], Stampable):
     """A task call that has not been made yet."""
 
     TYPES: dict[str, Any] = {}
@@ -148,26 +162,26 @@ class Signature(dict, Stampable):
 
     # -- calling ----------------------------------------------------------------------------------------------------
 
-    def __call__(self, *partial_args: Any, **partial_kwargs: Any) -> Any:
+    def __call__(self, *partial_args: Any, **partial_kwargs: Any) -> R:
         args, kwargs, _ = self._merge(partial_args, partial_kwargs, None)
         return self.type(*args, **kwargs)
 
-    def delay(self, *partial_args: Any, **partial_kwargs: Any) -> Any:
+    def delay(self, *partial_args: Any, **partial_kwargs: Any) -> Result[R]:
         return self.apply_async(partial_args, partial_kwargs)
 
-    def apply(self, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
+    def apply(self, args: Any = None, kwargs: Any = None, **options: Any) -> EagerResult[R]:
         """Run here and now."""
         given = {key: value for key, value in options.items() if value is not None}
         args, kwargs, given = self._merge(args, kwargs, given)
         return self.type.apply(args, kwargs, **given)
 
-    def apply_async(self, args: Any = None, kwargs: Any = None, route_name: Any = None, **options: Any) -> Any:
+    def apply_async(self, args: Any = None, kwargs: Any = None, route_name: Any = None, **options: Any) -> Result[R]:
         """Send; further arguments go before those of the signature."""
         given = {key: value for key, value in options.items() if value is not None}
         try:
             send = self._apply_async
-        except IndexError:  # an empty composition has no task
-            return None
+        except IndexError:
+            return None  # type: ignore[return-value]  # an empty composition has no task
         if args or kwargs or given:
             args, kwargs, given = self._merge(args, kwargs, given)
         else:
@@ -201,7 +215,7 @@ class Signature(dict, Stampable):
             merged,
         )
 
-    def clone(self, args: Any = None, kwargs: Any = None, **opts: Any) -> Any:
+    def clone(self, args: Any = None, kwargs: Any = None, **opts: Any) -> Self:
         """A copy with further arguments and options."""
         own: Any = self.get("kwargs")
         options: Any = self.get("options")
@@ -218,7 +232,7 @@ class Signature(dict, Stampable):
             "subtask_type": kind,
             "immutable": self.get("immutable"),
         }
-        copied = Signature.from_dict(fields, app=self._app) if kind else Signature(fields, app=self._app)
+        copied: Any = Signature.from_dict(fields, app=self._app) if kind else Signature(fields, app=self._app)
         if self._type is not None:
             copied._type = self._type
         return copied
@@ -262,7 +276,7 @@ class Signature(dict, Stampable):
                 setattr(copied, name, value)
         return copied
 
-    def set(self, immutable: bool | None = None, **options: Any) -> Any:
+    def set(self, immutable: bool | None = None, **options: Any) -> Self:
         """Set options in place."""
         if immutable is not None:
             self.set_immutable(immutable)

@@ -133,7 +133,8 @@ def _merge_chain_step(steps: list[Any], other: Any, clone_other: bool = True) ->
             steps[-1].body = steps[-1].body | alone
             return steps
     elif kind == "chain":
-        inner = other.unchain_tasks()  # type: ignore[attr-defined]
+        joined: Any = other
+        inner = joined.unchain_tasks()
         for place, step in enumerate(inner):
             result = _merge_chain_step(steps, step, clone_other or place != len(inner) - 1)
             if result is NotImplemented:

@@ -70,13 +70,10 @@ class chunks(Signature):
     def __call__(self, **options: Any) -> Any:
         return self.apply_async(**options)
 
-    def apply_async(  # type: ignore[override]
-        self, args: Any = None, kwargs: Any = None, **opts: Any
-    ) -> Any:
+    def apply_async(self, args: Any = None, kwargs: Any = None, route_name: Any = None, **opts: Any) -> Any:
         """Send every piece."""
-        return self.group().apply_async(
-            args or (), kwargs or {}, route_name=task_name_from(self.kwargs["task"]), **opts
-        )
+        route_name = route_name or task_name_from(self.kwargs["task"])
+        return self.group().apply_async(args or (), kwargs or {}, route_name=route_name, **opts)
 
     def group(self) -> Any:
         """The pieces as a group."""

@@ -36,15 +36,17 @@ class Store(shelve.Shelf):
         # a forked child has a copy, and must not write what it was like then when it ends
         if self._process == os.getpid():
             super().sync()
+        else:
+            self.cache: dict[str, Any] = {}
 
     def __getitem__(self, key: str) -> Any:
         try:
-            return self.cache[key]  # type: ignore[attr-defined]
+            return self.cache[key]
         except KeyError:
             raw = self.dict[key.encode(self.keyencoding)]  # type: ignore[attr-defined]
         value = _Unpickler(io.BytesIO(raw)).load()
         if self.writeback:  # type: ignore[attr-defined]
-            self.cache[key] = value  # type: ignore[attr-defined]
+            self.cache[key] = value
         return value
 
 

@@ -41,7 +41,7 @@ def send(plan: Any, args: Any, kwargs: Any, options: dict[str, Any]) -> Any:
                 return None
         elif value is not None:
             if option in _CARRIED:
-                if not value:
+                if not value and name != "chain":
                     continue
                 if name in ("callbacks", "errbacks") and not isinstance(value, (list, tuple)):
                     value = [value]

@@ -106,6 +106,12 @@ class Request:
     def ignore_result(self) -> Any:
         return self.message.ignore_result
 
+    @property
+    def __payload(self) -> Any:
+        """Arguments and what else a message carries, under the name by which test suites reach for it."""
+        links = dict.fromkeys(("callbacks", "errbacks", "chain", "chord"))
+        return self.args, self.kwargs, {**links, **(self.message.embed or {})}
+
     @cached_property
     def _context(self) -> Context:
         return Context(self.request_dict)

@@ -8,11 +8,15 @@ from typing import Any
 
 from .deadlines import Guard, guard_of
 
-__all__ = ["Case", "HorseKilled"]
+__all__ = ["Case", "ColdShutDown", "HorseKilled"]
 
 
 class HorseKilled(BaseException):
     """Raised inside a job that was stopped, or whose horse was killed."""
+
+
+class ColdShutDown(SystemExit):
+    """Raised in the worker's thread by the second signal, wherever it is; a job that runs is left as it is."""
 
 
 class Case:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from . import clock
+from . import clock, views
 from .errors import DataError
 from .keycommands import many, seconds_of
 from .listcommands import ListCommands
@@ -39,9 +39,11 @@ class BasicCommands(ListCommands):
             if (nx and old is not None) or (xx and old is None):
                 return None
             before = self._out(old.text) if get and old is not None else None
-            if not keepttl:
-                self._space.drop(key)
+            at = self._space.expires.get(key) if keepttl else None
+            self._drop(key)
             self._space.text(key).text = text
+            if at is not None:
+                self._store.expire_key(key, at)
             self._space.touch(key)
             if ex is not None:
                 self._store.expire_key(key, clock.time() + seconds_of(ex))
@@ -124,7 +126,11 @@ class BasicCommands(ListCommands):
             raise DataError("'hset' with no key value pairs")
         with self._store.lock:
             self._space.touch(inward(name))
-            return int(self._space.hash(inward(name)).update(fields))
+            return int(self._hash(inward(name)).update(fields))
+
+    def _hash(self, key: str) -> Any:
+        """The hash of a key, made if need be; a job's is its record."""
+        return views.job_hash(self._store, key) or self._space.hash(key)
 
     def hmset(self, name: Any, mapping: dict[Any, Any]) -> bool:
         self.hset(name, mapping=mapping)
@@ -171,14 +177,14 @@ class BasicCommands(ListCommands):
 
     def hincrby(self, name: Any, key: Any, amount: int = 1) -> int:
         with self._store.lock:
-            found = self._space.hash(inward(name))
+            found = self._hash(inward(name))
             number = int(self._number(found.get(inward(key)) or "0", int)) + int(amount)
             found.update({inward(key): str(number)})
             return number
 
     def hincrbyfloat(self, name: Any, key: Any, amount: float = 1.0) -> float:
         with self._store.lock:
-            found = self._space.hash(inward(name))
+            found = self._hash(inward(name))
             number = float(self._number(found.get(inward(key)) or "0", float)) + float(amount)
             found.update({inward(key): repr(number)})
             return number

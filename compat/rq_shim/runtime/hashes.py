@@ -10,8 +10,9 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
+from ..defaults import UNSERIALIZABLE_RETURN_VALUE_PAYLOAD
 from ..serializers import DefaultSerializer
-from ..utils import as_text, str_to_date, utcformat
+from ..utils import as_text, get_call_string, str_to_date, utcformat
 from .records import JobRecord
 
 __all__ = ["FOREIGN", "HOT", "RARE", "decode_fields", "encode_value", "fields_of", "remove_field", "write_fields"]
@@ -97,7 +98,9 @@ def encode_value(field: str, value: Any) -> Any:
     if field == "exc_info":
         return zlib.compress(str(value).encode("utf-8"))
     if field in ("meta", "result"):
-        return value if isinstance(value, bytes) else DefaultSerializer.dumps(value)
+        if isinstance(value, bytes) or value is UNSERIALIZABLE_RETURN_VALUE_PAYLOAD:
+            return value
+        return DefaultSerializer.dumps(value)
     if field == "status":
         return getattr(value, "value", value)
     return value
@@ -115,7 +118,10 @@ def _decode_value(field: str, value: Any) -> Any:
     if field == "webhooks":
         from ..webhook import Webhook
 
-        return [Webhook.from_dict(item) for item in json.loads(as_text(value))]
+        try:
+            return [Webhook.from_dict(item) for item in json.loads(as_text(value))]
+        except ValueError:
+            return []
     if field == "exc_info":
         return _decompressed(value, as_text)
     if field in ("meta", "result"):
@@ -169,6 +175,9 @@ def fields_of(record: JobRecord) -> dict[str, Any]:
         value = more.get(name)
         if value is not None:
             fields[field] = encode_value(field, value)
+    call = record.call() if "description" not in fields else None
+    if call is not None:
+        fields["description"] = get_call_string(call.name, call.args, call.kwargs, max_length=75)
     dependency_ids = more.get("_dependency_ids")
     if dependency_ids:
         fields["dependency_id"] = dependency_ids[0]

@@ -91,9 +91,11 @@ class JobOutcome(JobLinks):
 
     def wait(self, timeout: float | None = None) -> bool:
         """Waits until the job is finished, failed, stopped, canceled or gone, at most `timeout` seconds."""
-        if not self._over():
-            return self._store.wait(self.id, self._over, timeout)
-        with self._store.lock:
+        store = self._store
+        record = store.jobs.get(self.id)
+        if record is not None and record.status not in OVER and not self._over():
+            return store.wait(self.id, self._over, timeout)
+        with store.lock:
             return True  # whoever has just set the status has now also written the result and the registries
 
     def __await__(self) -> Generator[Any, None, Any]:

@@ -47,9 +47,7 @@ class JobRuns(JobOutcome):
         found = getattr(self, f"_{word}_callback")
         if found is UNEVALUATED:
             name = getattr(self, f"_{word}_callback_name")
-            if not name:
-                return None
-            found = import_attribute(name)
+            found = import_attribute(name) if name else None
             setattr(self, f"_{word}_callback", found)
         return found
 

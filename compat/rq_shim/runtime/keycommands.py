@@ -51,6 +51,8 @@ class KeyCommands:
         with self._store.lock:
             return sum(self._space.get(inward(name)) is not None for name in names)
 
+    touch = exists
+
     def delete(self, *names: Any) -> int:
         with self._store.lock:
             return sum(self._drop(inward(name)) for name in names)

@@ -27,6 +27,7 @@ from .store import MOST_RESULTS, Store
 __all__ = ["Run", "run_here"]
 
 log = logging.getLogger("rq.worker")
+_root = logging.getLogger()
 
 _here = threading.local()
 _SUCCESSFUL = 1
@@ -55,11 +56,18 @@ def run_here(line: Line, job_id: str) -> None:
         and record.more is None
         and type(record.payload) in _PLAIN_PAYLOADS
         and originals_hold()
-        and not (log.isEnabledFor(logging.INFO) and log.hasHandlers())
+        and _is_quiet()
     ):
         run.short(line, record)
     else:
         run.long(line, job_id)
+
+
+def _is_quiet() -> bool:
+    """Whether nobody would see the lines that a worker logs about a job."""
+    if log.parent is _root and not log.handlers and not _root.handlers:
+        return True
+    return not (log.isEnabledFor(logging.INFO) and log.hasHandlers())
 
 
 def _new_run(store: Store, line: Line) -> Run:

@@ -24,6 +24,8 @@ def later(pipeline: Any, func: Callable[..., Any], *args: Any, **kwargs: Any) ->
     add = getattr(pipeline, "_add", None)
     if add is not None:
         return add(func, args, kwargs)
+    if not hasattr(pipeline, "execute"):
+        return func(*args, **kwargs)  # a connection, given in a pipeline's place
     _foreign(pipeline).append((func, args, kwargs))
     return pipeline
 

@@ -197,11 +197,16 @@ class QueueInfo:
         return f"{self.redis_queues_keys.rpartition(':')[0]}:clean_registries:{self.name}"
 
     def acquire_maintenance_lock(self) -> bool:
-        """Always granted: there is no second process."""
-        return True
+        """True for one caller until it is released, at most for a quarter of an hour."""
+        from ..connections import client_of
+
+        return bool(client_of(self.connection).set(self.registry_cleaning_key, 1, nx=True, ex=899))
 
     def release_maintenance_lock(self) -> None:
-        """Nothing to release."""
+        """The next caller gets it."""
+        from ..connections import client_of
+
+        client_of(self.connection).delete(self.registry_cleaning_key)
 
     @property
     def intermediate_queue_key(self) -> str:

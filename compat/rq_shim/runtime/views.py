@@ -18,7 +18,17 @@ if TYPE_CHECKING:
     from .records import JobRecord
     from .store import Store
 
-__all__ = ["JobHash", "QueueList", "ResultStream", "drop_view", "expire_view", "ttl_of_view", "view", "view_names"]
+__all__ = [
+    "JobHash",
+    "QueueList",
+    "ResultStream",
+    "drop_view",
+    "expire_view",
+    "job_hash",
+    "ttl_of_view",
+    "view",
+    "view_names",
+]
 
 JOB = RQ_KEY_PREFIX + ":job:"
 QUEUE = RQ_KEY_PREFIX + ":queue:"
@@ -108,6 +118,14 @@ class ResultStream:
 
     def __len__(self) -> int:
         return len(self.store.results(self.job_id))
+
+
+def job_hash(store: Store, key: str) -> JobHash | None:
+    """The hash of a job's key, with a record made for it; None for other keys."""
+    job_id = key[len(JOB) :]
+    if not key.startswith(JOB) or not job_id or ":" in job_id or key in store.space.values:
+        return None
+    return JobHash(store, store.touch_job(job_id))
 
 
 def _linked(store: Store, key: str) -> dict[str, None] | None:

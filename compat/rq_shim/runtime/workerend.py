@@ -14,6 +14,7 @@ from typing import Any
 
 from ..exceptions import StopRequested
 from ..utils import now
+from .cases import ColdShutDown
 from .workerinfo import WorkerInfo
 from .workerwords import WorkerStatus, signal_name
 
@@ -71,7 +72,7 @@ class WorkerEnd(WorkerInfo):
         if self._shutdown_requested_date and now() - self._shutdown_requested_date < timedelta(seconds=1):
             return
         self.log.warning("Worker %s: cold shut down", self.name)
-        raise SystemExit()
+        raise ColdShutDown
 
     def handle_warm_shutdown_request(self) -> None:
         self.log.info("Worker %s [PID %d]: warm shut down requested", self.name, self.pid)

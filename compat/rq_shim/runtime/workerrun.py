@@ -21,7 +21,7 @@ from ..repeat import Repeat
 from ..results import Result
 from ..timeouts import JobTimeoutException
 from ..utils import now
-from .cases import Case, HorseKilled
+from .cases import Case, ColdShutDown, HorseKilled
 from .workerinfo import WorkerInfo
 
 __all__ = ["WorkerRun"]
@@ -102,6 +102,9 @@ class WorkerRun(WorkerInfo):
             if not case.claim():
                 return False
             self._finalize_success(job, queue, execution, value)
+        except ColdShutDown:
+            case.claim()
+            raise
         except BaseException:
             if case.claim():
                 self._finish_failure(job, queue, execution, sys.exc_info())
@@ -207,6 +210,7 @@ class WorkerRun(WorkerInfo):
 
     def handle_job_success(self, job: Any, queue: Any, started_job_registry: Any = None, execution: Any = None) -> None:
         """Stores a success: dependents, counters, status, result, lifetime."""
+        execution = self.execution if execution is None else execution
         with self._store.lock:
             ready = queue.move_dependents_to_ready(job)
             self.increment_successful_job_count()
@@ -240,6 +244,7 @@ class WorkerRun(WorkerInfo):
         self, job: Any, queue: Any, started_job_registry: Any = None, exc_string: str = "", execution: Any = None
     ) -> None:
         """Stores a failure, or has the job tried again."""
+        execution = self.execution if execution is None else execution
         with self._store.lock:
             stopped = self._stopped_job_id == job.id
             retry = job.should_retry and not stopped

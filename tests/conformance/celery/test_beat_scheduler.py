@@ -102,6 +102,7 @@ def test_missed_runs_are_sent_once(scheduler: Any, clock: Clock, observed: Any) 
     scheduler.tick()
     clock.advance(101)
     observed("sent", run(scheduler, clock, 1))
+    observed("last", {name: entry.last_run_at for name, entry in scheduler.schedule.items()})
 
 
 def test_relative_entries_run_at_round_times(scheduler: Any, clock: Clock, observed: Any) -> None:
@@ -271,7 +272,10 @@ def test_clean_up_of_results(
 ) -> None:
     app = make_app(result_expires=expires)
     monkeypatch.setattr(app.backend, "supports_autoexpire", autoexpires)
-    schedule = api.mod("beat").Scheduler(app=app).schedule
+    scheduler = api.mod("beat").Scheduler(app=app)
+    observed("at first", sorted(scheduler.schedule))
+    scheduler.install_default_entries(scheduler.schedule)
+    schedule = scheduler.schedule
     observed("schedule", {name: [e.task, repr(e.schedule), e.options, e.args] for name, e in schedule.items()})
 
 

@@ -5,6 +5,7 @@ The worker runs in the test's thread; a second thread waits for the job, acts, a
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 
@@ -167,12 +168,32 @@ def test_shutdown_lets_the_job_finish(rq, queue, during, logs, observed):
     observed("workers", rq.Worker.count(connection=queue.connection))
 
 
-def test_request_stop_by_hand(rq, queue, during, observed):
+def test_request_stop_by_hand(rq, queue, during, logs, observed):
     job = queue.enqueue(jobs.say, "x")
-    helper = rq.SimpleWorker([queue], connection=queue.connection)
+    helper = rq.SimpleWorker([queue], name="W", connection=queue.connection)
     helper._stop_requested = True
     observed("worked", helper.work(burst=True))
     observed("status", job.get_status().value)
+    observed("line", logs.having("stopping"))
+
+
+def test_two_signals_end_the_worker_at_once(rq, queue, during, logs, observed):
+    job = queue.enqueue(jobs.hold, job_id="J")
+    left = queue.enqueue(jobs.say, "not reached")
+
+    def action(connection):
+        os.kill(os.getpid(), signal.SIGINT)
+        until(lambda: logs.having("warm shut down"), 10)
+        threading.Event().wait(1.1)  # a second signal within a second counts as the first one sent twice
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(SystemExit):
+        during(action)
+    until(lambda: logs.having("cold shut down"), 10)
+    observed("lines", logs.having("shut down"))
+    observed("jobs", [job.get_status().value, left.get_status().value])
+    observed("registries", [queue.failed_job_registry.count, queue.count, job.latest_result()])
+    observed("workers", rq.Worker.count(connection=queue.connection))
 
 
 def test_kill_horse(rq, queue, during, logs, observed):
@@ -187,6 +208,7 @@ def test_kill_horse(rq, queue, during, logs, observed):
     observed("words", job.latest_result().exc_string)
     observed("notes", jobs.notes())
     observed("line", list(logs.having("job J failed")))
+    observed("killed", logs.having("killed horse"))
 
 
 def test_kill_horse_takes_one_retry(rq, queue, during, observed):

@@ -162,6 +162,11 @@ def test_times_where_clocks_change(rq, zone, observed, text, begin):
     observed("times", _times(rq, text, begin.replace(tzinfo=timezone.utc), 9))
 
 
+def test_times_west_of_greenwich(rq, zone, observed):
+    zone("America/New_York")
+    observed("times", _times(rq, "*/30 * * * *", datetime(2030, 1, 4, 9, tzinfo=timezone.utc)))
+
+
 @pytest.mark.parametrize("text", ["* * * *", "60 * * * *", "*/0 * * * *", "a * * * *", "0 0 31 2 *", "0 0 * * 9"])
 def test_cron_strings_that_are_refused(rq, observed, text):
     observed("error", outcome(lambda: _times(rq, text, datetime(2030, 1, 1, tzinfo=timezone.utc))))

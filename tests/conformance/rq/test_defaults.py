@@ -140,3 +140,36 @@ def test_job_is_one_class_everywhere(rq):
     assert rq.module("queue").Queue is rq.Queue
     assert rq.module("job").Retry is rq.Retry
     assert rq.module("job").Callback is rq.Callback
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "home"),
+    [
+        ("job", "NoSuchJobError", "exceptions"),
+        ("job", "DeserializationError", "exceptions"),
+        ("job", "InvalidJobOperation", "exceptions"),
+        ("job", "Callback", "callbacks"),
+        ("job", "CALLBACK_TIMEOUT", "defaults"),
+        ("job", "parse_timeout", "utils"),
+        ("job", "import_attribute", "utils"),
+        ("job", "resolve_serializer", "serializers"),
+        ("queue", "Job", "job"),
+        ("queue", "JobStatus", "job"),
+        ("queue", "Dependency", "dependency"),
+        ("queue", "Callback", "callbacks"),
+        ("queue", "Repeat", "repeat"),
+        ("queue", "NoSuchJobError", "exceptions"),
+        ("queue", "DequeueTimeout", "exceptions"),
+        ("registry", "Queue", "queue"),
+        ("registry", "Job", "job"),
+        ("registry", "NoSuchJobError", "exceptions"),
+        ("registry", "InvalidJobOperation", "exceptions"),
+        ("registry", "AbandonedJobError", "exceptions"),
+        ("worker", "DEFAULT_RESULT_TTL", "defaults"),
+        ("decorators", "Queue", "queue"),
+    ],
+)
+def test_names_that_are_imported_from_elsewhere(rq, observed, module, name, home):
+    if home == "callbacks" and rq.release < (3,):
+        home = "job"  # where rq 2 has it
+    observed("same", getattr(rq.module(module), name) is getattr(rq.module(home), name))

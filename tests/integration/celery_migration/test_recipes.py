@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.unit.celery_shim.programs import lines, run, zero_edit
+from tests.unit.celery_shim.programs import lines, run, surroundings, zero_edit
 
 from .guide import blocks, write
 
@@ -23,7 +24,7 @@ MANAGE = (
 
 def test_every_recipe_is_run_here() -> None:
     recipes = {title.partition("/")[0] for title in blocks()}
-    assert recipes == {"two_minutes", "zero_edit", "django_shop", "flask_shop", "fastapi_shop", "testing"}
+    assert recipes == {"two_minutes", "zero_edit", "django_shop", "flask_shop", "fastapi_shop", "periodic", "testing"}
 
 
 def test_changed_import(tmp_path: Path) -> None:
@@ -113,6 +114,26 @@ def test_fastapi(tmp_path: Path) -> None:
         "{'state': 'SUCCESS', 'value': 'report.pdf'}",
         "{'value': 'letter.pdf'}",
     ]
+
+
+def test_periodic_tasks(tmp_path: Path) -> None:
+    write("periodic", tmp_path)
+    locks = {"BROKERLESS_LOCK_DIR": str(tmp_path / "locks")}
+    process = subprocess.Popen(
+        [sys.executable, "main.py"],
+        cwd=tmp_path,
+        env=surroundings(**locks),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
+        assert [process.stdout.readline() for _ in range(2)] == ["ok\n", "ok\n"]
+    finally:
+        process.communicate("", timeout=60)
+    assert process.returncode == 0
+    assert list(tmp_path.glob("celerybeat-schedule*"))
 
 
 def test_a_test_suite_of_a_project(tmp_path: Path) -> None:

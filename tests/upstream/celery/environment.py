@@ -22,7 +22,7 @@ CACHE = Path(__file__).resolve().parent.parent / ".cache" / "celery"
 NEEDS = (
     "pytest>=9,<10 pytest-subtests pytest-timeout pytest-click pytest-order redis pydantic msgpack pyyaml "
     "cryptography sqlalchemy ephem tblib freezegun==1.5.5 kombu==5.7.0 billiard==4.3.2 vine==5.1.0 click "
-    "click-didyoumean click-repl click-plugins python-dateutil tzlocal"
+    "click-didyoumean click-repl click-plugins python-dateutil tzlocal cffi croniter"
 ).split()
 DJANGO = "django<6"
 

@@ -71,6 +71,7 @@ STALE = "captures what was sent before it listened, from a queue that another te
 COUNTERS = "waits on counters of the worker program"
 REDIS = "looks at the subscriptions of a Redis result backend"
 _TASKS = "t/integration/test_tasks.py::test_"
+_CANVAS = "t/integration/test_canvas.py::test_"
 _INSPECT = "t/integration/test_inspect.py::test_Inspect::test_"
 EXCLUDED: dict[str, str] = {
     f"{_TASKS}tasks::test_task_sent_event_respects_publish_retry_limit": BROKER,
@@ -83,6 +84,8 @@ EXCLUDED: dict[str, str] = {
     f"{_TASKS}task_redis_result_backend::test_asyncresult_get_cancels_subscription": REDIS,
     "t/unit/app/test_beat.py::test_BeatPidbox::test_fanout_support_on_a_real_transport": "asks the broker's transport",
     "t/unit/events/test_events.py::test_EventReceiver::test_itercapture_limit": STALE,
+    f"{_CANVAS}chain::test_chord_header_id_duplicated_on_rabbitmq_msg_duplication": "sends a message twice by a producer",
+    f"{_CANVAS}chord::test_chord_on_error": "reads the keys that a Redis result backend writes",
     f"{_INSPECT}hello": "greetings between the worker programs of a cluster",
     f"{_INSPECT}hello_stamps_received_revoked_ids_locally": "greetings between the worker programs of a cluster",
 }

@@ -1,0 +1,7 @@
+"""``prefork``: accepted as the name of a pool. Tasks run on the engine's threads."""
+
+from __future__ import annotations
+
+from .thread import TaskPool
+
+__all__ = ("TaskPool",)
