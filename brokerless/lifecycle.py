@@ -112,6 +112,7 @@ def _at_exit() -> None:
             log.exception("%r could not be drained at exit", engine)
         try:
             _report_dropped(engine)
+            _tell_owner(engine)
             shut_down(engine, False, 1.0, True)
         except BaseException:
             log.exception("%r could not be shut down at exit", engine)
@@ -130,6 +131,18 @@ def _wait_at_exit(engine: Engine, started: float) -> None:
         return
     while not engine.drain(WAKE_UP):
         pass
+
+
+def _tell_owner(engine: Engine) -> None:
+    """Lets who stands on the engine end what waits for a dropped task."""
+    told = engine.on_dropped
+    if told is None:
+        return
+    for task in [task for task in engine.tasks() if task.state <= RUNNING]:
+        try:
+            told(task)
+        except Exception:
+            log.exception("%r raised for the dropped %s", told, describe(task))
 
 
 def _report_dropped(engine: Engine) -> None:
