@@ -216,10 +216,13 @@ class crontab(BaseSchedule):
 
     def _delta_to_next(self, last_run_at: datetime, next_hour: int, next_minute: int) -> ffwd:
         """To the first matching day after that of the last run."""
-        day = last_run_at.date()
+        day = last_run_at.date() + timedelta(days=1)
         for _ in range(_LONGEST_WAIT):
-            day += timedelta(days=1)
-            if self._matches(day):
+            if day.month not in self.month_of_year:
+                day = (day.replace(day=1) + timedelta(days=32)).replace(day=1)
+            elif not self._matches(day):
+                day += timedelta(days=1)
+            else:
                 return ffwd(
                     year=day.year,
                     month=day.month,

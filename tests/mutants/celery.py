@@ -16,23 +16,23 @@ MUTANTS = (
     _mutant(
         "tuples-stay-tuples",
         "runtime/isolation.py",
-        "        return [_copy(item, depth - 1) for item in value]",
-        "        return kind(_copy(item, depth - 1) for item in value)",
+        "given, named = copy_plain(args), copy_plain(kwargs)",
+        "given, named = list(args), copy_plain(kwargs)",
         "test_serialization.py::test_argument[nested]",
         "test_serialization.py::test_argument[tuple]",
     ),
     _mutant(
         "arguments-are-shared",
-        "runtime/isolation.py",
-        "                return [_copy(item, _DEPTH) for item in args], _copy(kwargs, _DEPTH) if kwargs else {}",
-        "                return list(args), kwargs",
+        "runtime/fast.py",
+        "copied = copy_arguments(() if args is None else args, {} if kwargs is None else kwargs)",
+        "copied = list(args or ()), dict(kwargs or {})",
         "test_serialization.py::test_the_callee_has_a_copy",
     ),
     _mutant(
         "keys-stay-numbers",
         "runtime/isolation.py",
-        '            if type(key) is not str or key == "__type__":',
-        '            if key == "__type__":',
+        "given, named = copy_plain(args), copy_plain(kwargs)",
+        "given, named = [x if type(x) is dict else copy_plain(x) for x in args], copy_plain(kwargs)",
         "test_serialization.py::test_argument[int keys]",
     ),
     _mutant(
@@ -102,17 +102,16 @@ MUTANTS = (
     _mutant(
         "success-hook-before-the-result",
         "app/trace.py",
-        "                        task.backend.mark_as_done(uuid, retval, task_request, publish_result)\n",
-        "                        if on_success:\n                            on_success(retval, uuid, args, kwargs)\n"
-        "                        task.backend.mark_as_done(uuid, retval, task_request, publish_result)\n",
+        "                        backend.mark_as_done(uuid",
+        "                        on_success and on_success(retval, uuid, args, kwargs)\n"
+        "                        backend.mark_as_done(uuid",
         "test_tracing_order.py::test_success",
     ),
     _mutant(
         "links-after-the-result",
         "app/trace.py",
-        "                        sent = True\n"
-        "                        task.backend.mark_as_done(uuid, retval, task_request, publish_result)\n",
-        "                        sent = True\n",
+        "backend.mark_as_done(uuid, retval, task_request, publish_result)",
+        "None",
         "test_apply_async.py::test_delay_is_apply_async",
     ),
     _mutant(
@@ -139,16 +138,10 @@ MUTANTS = (
     _mutant(
         "failing-hooks-fail-the-task",
         "app/trace.py",
-        "        except Exception as exc:\n"
-        "            if eager:\n"
-        "                raise\n"
-        "            logger.exception(\n"
-        '                "Task %s[%s] %s handler raised: %r"',
-        "        except Exception as exc:\n"
-        "            if not eager:\n"
-        "                task.backend._forget(task_id)\n"
-        "                task.backend.mark_as_failure(task_id, exc)\n"
-        '            logger.exception(\n                "Task %s[%s] %s handler raised: %r"',
+        'logger.exception("Task %s[%s] %s handler raised',
+        "task.backend._forget(task_id)\n"
+        "            task.backend.mark_as_failure(task_id, exc)\n"
+        '            logger.exception("Task %s[%s] %s handler raised',
         "test_tracing_order.py::test_error_in_a_hook[on_success]",
     ),
     _mutant(
@@ -161,8 +154,8 @@ MUTANTS = (
     _mutant(
         "backoff-does-not-grow",
         "app/autoretry.py",
-        "retries=task.request.retries, maximum=backoff_max",
-        "retries=0, maximum=backoff_max",
+        "retries=task.request.retries,",
+        "retries=0,",
         "test_autoretry.py::test_delays",
     ),
     _mutant(
@@ -188,14 +181,14 @@ MUTANTS = (
     ),
     _mutant(
         "revoke-leaves-pending",
-        "worker/control.py",
+        "worker/commands.py",
         "            if backend.get_state(id) in (states.PENDING, states.RECEIVED, states.RETRY, states.REJECTED):",
         "            if backend.get_state(id) == states.REJECTED:",
         "test_control_inspect.py::test_revoke_marks_what_has_not_started",
     ),
     _mutant(
         "revoke-overwrites",
-        "worker/control.py",
+        "worker/commands.py",
         "            if backend.get_state(id) in (states.PENDING, states.RECEIVED, states.RETRY, states.REJECTED):",
         "            if id:",
         "test_control_inspect.py::test_revoke_marks_what_has_not_started",
@@ -203,8 +196,8 @@ MUTANTS = (
     _mutant(
         "rate-limit-is-ignored",
         "runtime/consumer.py",
-        "        limited = task.rate_limit and not self.disable_rate_limits and not message.passed",
-        "        limited = False",
+        "if task.rate_limit and not self.disable_rate_limits and not message.passed:",
+        "if False:",
         "test_rate_limit.py::test_spacing[5/s-0.2]",
     ),
     _mutant(
@@ -217,15 +210,15 @@ MUTANTS = (
     _mutant(
         "unknown-tasks-wait-for-ever",
         "runtime/consumer.py",
-        "            self.app.backend.mark_as_failure(message.id, exc, request=context)",
-        "            context = None",
+        "        self.app.backend.mark_as_failure(message.id, exc, request=context, store_result=not message.ignore_result)\n",
+        "",
         "test_task_decorator.py::test_send_task_unknown",
     ),
     _mutant(
         "guard-against-waiting-is-off",
         "result_guard.py",
-        "    if task_join_will_block():\n",
-        "    if False:\n",
+        "if result.task_join_will_block():",
+        "if False:",
         "test_results_async.py::test_get_inside_a_task",
     ),
     _mutant(

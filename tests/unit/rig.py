@@ -22,6 +22,10 @@ SOON = 10.0
 
 ROOT = Path(__file__).resolve().parents[2]
 
+ELSEWHERE = ROOT / "docs"
+"""Where sub-processes run, for Python looks there first: not in the repository, where the package lies without its
+compiled part, nor in a folder of tests, whose names may be those of standard modules."""
+
 
 class Rig:
     def __init__(self, engine_type: type[Any] | None = None, lanes: int = 4, **arguments: Any) -> None:
@@ -137,7 +141,7 @@ def python(code: str, *, timeout: float = 30.0, **environment: str) -> subproces
         text=True,
         timeout=timeout,
         env=values,
-        cwd=ROOT / "tests",  # not the repository, where the package lies without its compiled part
+        cwd=ELSEWHERE,
         check=False,
     )
 

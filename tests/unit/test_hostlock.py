@@ -15,7 +15,7 @@ import pytest
 
 from brokerless import hostlock
 from brokerless.hostlock import HostLock, lock_folder
-from tests.unit.rig import ROOT, SOON, eventually
+from tests.unit.rig import ELSEWHERE, SOON, eventually
 
 pytest.importorskip("fcntl")
 
@@ -47,7 +47,7 @@ def start() -> Iterator[Start]:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            cwd=ROOT / "tests",
+            cwd=ELSEWHERE,
         )
         processes.append(process)
         return process

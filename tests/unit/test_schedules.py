@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from brokerless import BackgroundTasks, ManualClock, Schedule, TaskStatus, core, cron, every
 from brokerless import schedules as schedules_module
-from tests.unit.rig import ROOT, SOON, Gate, eventually, python_ok
+from tests.unit.rig import ELSEWHERE, SOON, Gate, eventually, python_ok
 
 Make = Callable[..., BackgroundTasks]
 
@@ -494,7 +494,7 @@ def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
             stdin=subprocess.PIPE,
             stdout=options.pop("stdout", subprocess.PIPE),
             text=True,
-            cwd=ROOT / "tests",
+            cwd=ELSEWHERE,
             env={**os.environ, "BROKERLESS_CORE": core.CORE},
         )
         processes.append(process)

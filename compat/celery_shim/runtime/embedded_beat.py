@@ -83,14 +83,19 @@ def has_schedule(app: Any) -> bool:
     return bool(app.conf.beat_schedule) or scheduler_of(app) != _DEFAULT
 
 
+def _said(value: Any) -> bool | None:
+    """Yes or no, from a setting or a variable; None if nothing was said."""
+    return None if value is None else str(value).lower() not in ("0", "false", "no", "off")
+
+
 def _wanted(app: Any) -> bool:
     if app in served:
         return False
-    said = app.conf.get("beat_embedded")
+    said = _said(app.conf.get("beat_embedded"))
     if said is None:
-        said = os.environ.get("BROKERLESS_BEAT")
+        said = _said(os.environ.get("BROKERLESS_BEAT"))
     if said is not None:
-        return str(said).lower() not in ("0", "false", "no", "off") and has_schedule(app)
+        return said and has_schedule(app)
     return brokers.autostart_wanted(app) and not processes.passes_by() and has_schedule(app)
 
 
@@ -255,6 +260,9 @@ def watch(app: Any = None) -> None:
     Without an app: those of all apps that there are then.
     """
     global _watcher, _all_watched
+    said = _said(os.environ.get("BROKERLESS_BEAT"))
+    if said is False or (said is None and processes.passes_by()):
+        return  # without a thread: such a process may fork, and wants no warning then
     with _lock:
         if app is None:
             _all_watched = True

@@ -1,0 +1,1 @@
+"""Orders: what they are, the tasks about them, their pages."""
