@@ -1,28 +1,58 @@
-"""The file of last runs: a shelve, as Celery's, that also reads what the real Celery wrote under its own names.
+"""The file of last runs: a shelve that the real Celery can read too, and that reads what the real one wrote.
 
-Where the file is a GNU dbm it is opened without its lock: a child process that a task left behind would inherit the
-lock and keep the next beat out. One beat per file is the business of the host lock.
+Classes are stored under Celery's names, so that a project keeps its last runs when it comes and when it leaves. Where
+the file is a GNU dbm it is opened without its lock: a child process that a task left behind would inherit the lock and
+keep the next beat out. One beat per file is the business of the host lock.
 """
 
 from __future__ import annotations
 
 import dbm
+import importlib
 import io
 import os
 import pickle
 import shelve
+from types import ModuleType
 from typing import Any
 
 __all__ = ("Store", "open")
 
 _SHIM = __name__.rpartition(".runtime.")[0]
+_ELSEWHERE = {f"{_SHIM}.runtime.beat_entries": "celery.beat"}
+
+
+class _Module:
+    """Stands for a module in a pickle."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+class _Pickler(pickle.Pickler):
+    def reducer_override(self, obj: Any) -> Any:
+        if isinstance(obj, type) and obj.__module__.startswith(f"{_SHIM}."):
+            module = _ELSEWHERE.get(obj.__module__) or f"celery{obj.__module__[len(_SHIM) :]}"
+            return getattr, (_Module(module), obj.__qualname__)
+        if type(obj) is _Module:
+            return importlib.import_module, (obj.name,)
+        return NotImplemented
+
+
+def _own(name: str) -> str:
+    """The shim's name of one of Celery's modules."""
+    return f"{_SHIM}{name[6:]}" if name == "celery" or name.startswith("celery.") else name
+
+
+def _import(name: str) -> ModuleType:
+    return importlib.import_module(_own(name))
 
 
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
-        if module == "celery" or module.startswith("celery."):
-            module = _SHIM + module[6:]
-        return super().find_class(module, name)
+        if (module, name) == ("importlib", "import_module"):
+            return _import
+        return super().find_class(_own(module), name)
 
 
 class Store(shelve.Shelf):
@@ -48,6 +78,13 @@ class Store(shelve.Shelf):
         if self.writeback:  # type: ignore[attr-defined]
             self.cache[key] = value
         return value
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        if self.writeback:  # type: ignore[attr-defined]
+            self.cache[key] = value
+        raw = io.BytesIO()
+        _Pickler(raw).dump(value)
+        self.dict[key.encode(self.keyencoding)] = raw.getvalue()  # type: ignore[attr-defined]
 
 
 def _open_file(filename: str) -> Any:

@@ -6,6 +6,7 @@ import dbm
 import logging
 import os
 import pickle
+import pickletools
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -230,6 +231,27 @@ def test_a_file_of_the_real_celery_is_read(app: Celery) -> None:
     found = scheduler.schedule["old"]
     scheduler.close()
     assert (found.last_run_at, found.total_run_count) == (START, 7)
+
+
+def test_the_real_celery_can_read_the_file(app: Celery) -> None:
+    """Every class is stored under Celery's name, so that unpickling needs nothing of ours."""
+    app.conf.beat_schedule = {
+        "cron": {"task": "note", "schedule": crontab(minute=5), "args": (1,)},
+        "interval": {"task": "note", "schedule": 30.0, "options": {"queue": "q"}},
+    }
+    filename = app.conf.beat_schedule_filename
+    scheduler = beat.PersistentScheduler(app=app, schedule_filename=filename)
+    scheduler.schedule["cron"] = scheduler.schedule["cron"].next(START)
+    scheduler.close()
+    with dbm.open(filename, "r") as file:
+        raw = file[b"entries"]
+    assert b"brokerless" not in raw
+    names = {word for _, word, _ in pickletools.genops(raw) if isinstance(word, str)}
+    assert {"celery.beat", "ScheduleEntry", "celery.schedules", "crontab", "schedule"} <= names
+    again = beat.PersistentScheduler(app=app, schedule_filename=filename)
+    found = again.schedule["cron"]
+    again.close()
+    assert (type(found), found.last_run_at, found.schedule) == (beat.ScheduleEntry, START, crontab(minute=5))
 
 
 def test_entries_of_a_class_that_is_gone(app: Celery, caplog: pytest.LogCaptureFixture) -> None:
