@@ -25,6 +25,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ....hostlock import RETRY, HostLock
+from ....lifecycle import watch as watch_engine
 from .. import _state
 from ..utils.log import get_logger
 from . import broker as brokers
@@ -281,7 +282,9 @@ def _watch() -> None:
         _watched.clear()
     for app in apps:
         try:
-            if not app.closed and app not in _beats and _wanted(app):
+            # the app that stands in where a program made none has no configuration, and warns when it is asked for it
+            unused = not app.configured and app.loader_cls == "default"
+            if not unused and not app.closed and app not in _beats and _wanted(app):
                 start(app)
         except Exception:
             logger.exception("beat: %r cannot be asked for its schedule", app)
@@ -294,7 +297,8 @@ def _stop_at_exit() -> None:
     global _registered
     if not _registered:
         _registered = True
-        # before the engine waits for its tasks: nothing new shall come then
+        # what is registered last runs first: nothing new shall come while the engine waits for its tasks
+        watch_engine(brokers.engine())
         with contextlib.suppress(RuntimeError):
             threading._register_atexit(_stop_all)  # type: ignore[attr-defined]
 
