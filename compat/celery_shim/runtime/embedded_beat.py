@@ -30,6 +30,7 @@ from .. import _state
 from ..utils.log import get_logger
 from . import broker as brokers
 from . import processes
+from .beat_entries import ScheduleEntry
 from .beat_service import Service, served
 
 __all__ = ("EmbeddedBeat", "entry_added", "has_schedule", "only_one", "start", "watch", "worker_started")
@@ -60,10 +61,10 @@ def only_one(app: Any, schedule_filename: Any) -> Iterator[HostLock]:
     """Hold the lock within a block; waits for it, and says for whom. No other beat of the app starts by itself here."""
     served.add(app)
     lock = host_lock(app, schedule_filename)
-    if not lock.acquire(0):
-        logger.warning("beat: Process %s has this schedule. Waiting until it ends.", lock.holder())
-        lock.acquire()
     try:
+        if not lock.acquire(0):
+            logger.warning("beat: Process %s has this schedule. Waiting until it ends.", lock.holder())
+            lock.acquire()
         yield lock
     finally:
         lock.release()
@@ -114,7 +115,7 @@ class _Service(Service):
         try:
             scheduler = super().get_scheduler(lazy, extension_namespace)
         except OSError as exc:
-            if scheduler_of(self.app) != _DEFAULT:
+            if self.scheduler_cls != _DEFAULT:
                 raise
             logger.warning(
                 "beat: %r cannot be used (%s): last runs are kept in memory only. Set beat_schedule_filename.",
@@ -252,7 +253,16 @@ def entry_added(app: Any, name: str, entry: Any) -> None:
         if brokers.default_worker_runs(app):
             worker_started(app)
     elif beat.service is not None:
-        beat.service.change(lambda scheduler: scheduler.update_from_dict({name: entry}))
+        beat.service.change(lambda scheduler: _merge(scheduler, name, entry))
+
+
+def _merge(scheduler: Any, name: str, entry: Any) -> None:
+    """Add an entry, or edit the one of that name, which keeps its last run."""
+    known = scheduler.schedule.get(name)
+    if type(known) is ScheduleEntry:
+        known.update(scheduler.Entry(**{**entry, "name": name, "app": scheduler.app}))
+    else:
+        scheduler.update_from_dict({name: entry})
 
 
 def watch(app: Any = None) -> None:
