@@ -81,6 +81,8 @@ class Engine(core.Engine):
         """Seconds that the interpreter's exit waits for this engine's tasks, with `on_exit="drain"`."""
         self.holders: list[Callable[[], list[str]]] = []
         """Each names the calls, one a line, that would become tasks later and are lost at exit."""
+        self.on_dropped: Callable[[Task], Any] | None = None
+        """Called for each task that is dropped because the interpreter ends, before it is cancelled."""
         self.frozen = False
         """The interpreter ends: no threads are added any more to be faster."""
         self.add_group()  # the core's home for threads that it borrows: perform(), run_until_empty()

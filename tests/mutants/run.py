@@ -13,10 +13,10 @@ import importlib.util
 import tempfile
 from pathlib import Path
 
-from . import celery, rq
+from . import celery, celery_canvas, rq
 from .mutation import Mutant, StaleMutant, folder_with, run_tests
 
-MUTANTS = [*celery.MUTANTS, *rq.MUTANTS]
+MUTANTS = [*celery.MUTANTS, *celery_canvas.MUTANTS, *rq.MUTANTS]
 
 
 def find_package() -> Path:

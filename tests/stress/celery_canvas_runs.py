@@ -155,8 +155,13 @@ def send(bench: Bench, seed: int, without: tuple[str, ...], prefix: str) -> Sent
     unique = f"{prefix}{seed}"
     revoked = [f"{leaf.tag}-{unique}" for leaf in everything(steps) if leaf.ending == "revoked"]
     if revoked:
-        bench.app.control.revoke(revoked)
-        _until(lambda: set(revoked) <= set(bench.api.mod("worker.state").revoked))
+
+        def known() -> bool:
+            """A broadcast may come before Celery's worker listens."""
+            bench.app.control.revoke(revoked, reply=True, timeout=0.5, limit=1)
+            return set(revoked) <= set(bench.api.mod("worker.state").revoked)
+
+        _until(known)
     sig = Writer(bench.api, lambda leaf: bench.signature(leaf, unique), seed).write(steps)
     shape = repr(sig)
     sig.apply_async()
