@@ -46,10 +46,9 @@ class Engine(core.Engine):
 
     `name` shows in thread names and messages. `ring_size` and `aging` are the core's (tasks per lane before the
     overflow list; every n-th take starts at the lowest lane, None: never). `result_ttl` seconds and `result_max` ended
-    tasks are kept for `get()`; None keeps them all. `async_limit`: coroutine tasks that run at once. `on_exit`: what the
-    interpreter's exit does with tasks that have not ended: "drain" (the default, or what BROKERLESS_ON_EXIT says) waits
-    up to `exit_timeout` seconds, an attribute, but not for what is only due later; "wait" waits for all of them; "drop"
-    does not wait. What is dropped is logged at ERROR by name and id.
+    tasks are kept for `get()`; None keeps them all. `async_limit`: coroutine tasks that run at once. `on_exit`, for what
+    has not ended by then: "drain" (the default, or what BROKERLESS_ON_EXIT says) waits up to `exit_timeout` seconds, but
+    not for what is only due later; "wait" waits for all, "drop" for none. Dropped tasks are logged at ERROR by name and id.
     """
 
     on_progress: Callable[[Task], Any] | None = None
@@ -81,6 +80,8 @@ class Engine(core.Engine):
         """Seconds that the interpreter's exit waits for this engine's tasks, with `on_exit="drain"`."""
         self.holders: list[Callable[[], list[str]]] = []
         """Each names the calls, one a line, that would become tasks later and are lost at exit."""
+        self.on_dropped: Callable[[Task], Any] | None = None
+        """Called for each task that is dropped because the interpreter ends, before it is cancelled."""
         self.frozen = False
         """The interpreter ends: no threads are added any more to be faster."""
         self.add_group()  # the core's home for threads that it borrows: perform(), run_until_empty()

@@ -21,7 +21,8 @@ import os
 import threading
 import time
 import weakref
-from typing import TYPE_CHECKING
+from inspect import getattr_static
+from typing import TYPE_CHECKING, Any
 
 from .core import DELAYED, QUEUED, RUNNING, Task
 from .forks import after_fork
@@ -42,6 +43,9 @@ MOST_NAMED = 100
 
 WAKE_UP = 0.25
 """Seconds after which a wait without limit looks for a signal that another thread has received."""
+
+MOST_GROUPS = 1000
+"""Tasks that are looked at one by one, to see whether all of them are handles that wait for delayed ones."""
 
 _engines: weakref.WeakSet[Engine] = weakref.WeakSet()
 _lock = threading.Lock()
@@ -108,6 +112,7 @@ def _at_exit() -> None:
             log.exception("%r could not be drained at exit", engine)
         try:
             _report_dropped(engine)
+            _tell_owner(engine)
             shut_down(engine, False, 1.0, True)
         except BaseException:
             log.exception("%r could not be shut down at exit", engine)
@@ -119,11 +124,25 @@ def _wait_at_exit(engine: Engine, started: float) -> None:
     engine.stop_recurring()  # nothing new from there
     for pool in engine.pools():
         pool.resume()  # a pause would let it wait for nothing
-    if engine.on_exit == "drain":
+    if engine._eventloop is not None:
+        engine._eventloop.resume()
+    if engine.on_exit == "drain" or engine.clock is not None:
         settle(engine, max(0.0, started + engine.exit_timeout - time.monotonic()))
         return
     while not engine.drain(WAKE_UP):
         pass
+
+
+def _tell_owner(engine: Engine) -> None:
+    """Lets who stands on the engine end what waits for a dropped task."""
+    told = engine.on_dropped
+    if told is None:
+        return
+    for task in [task for task in engine.tasks() if task.state <= RUNNING]:
+        try:
+            told(task)
+        except Exception:
+            log.exception("%r raised for the dropped %s", told, describe(task))
 
 
 def _report_dropped(engine: Engine) -> None:
@@ -161,13 +180,13 @@ def _progress(task: Task, now: float) -> str:
 def describe(task: Task) -> str:
     """Its id and name. A function that stands for others (in a shim), or the object it is a method of, has
     `describe_task(*args)` to tell theirs."""
-    owner = getattr(task.func, "__self__", None)
-    tell = getattr(task.func, "describe_task", None) or getattr(owner, "describe_task", None)
-    if tell is not None:
+    holders: tuple[Any, ...] = (task.func, getattr(task.func, "__self__", None))
+    for one in holders:
         try:
-            return str(tell(*(task.args or ())))
+            if getattr_static(one, "describe_task", None) is not None:  # objects that have every attribute do not count
+                return str(one.describe_task(*(task.args or ())))
         except Exception:
-            log.debug("%r cannot describe its task", task.func, exc_info=True)
+            log.debug("%r cannot describe its task", one, exc_info=True)
     return f"{task.task_id} ({label(task)})"
 
 
@@ -203,10 +222,18 @@ def settle(engine: Engine, timeout: float | None) -> bool:
 
 def _only_later(engine: Engine, remaining: float) -> bool:
     delayed = engine.delayed()
-    if not delayed or len(delayed) < engine.outstanding():
+    others = engine.outstanding() - len(delayed)
+    if not delayed or others > MOST_GROUPS:
+        return False
+    if others and any(task.state in (QUEUED, RUNNING) and not _is_group(task) for task in engine.tasks()):
         return False
     due = delayed[0].due_at
     return due is not None and due > time.time() + remaining and engine.clock is None
+
+
+def _is_group(task: Task) -> bool:
+    """Whether it stands for a chain or a group, whose members are tasks of their own."""
+    return getattr(task.extra, "group", None) is not None
 
 
 def shut_down(engine: Engine, wait: bool, timeout: float | None, cancel_pending: bool) -> bool:

@@ -207,4 +207,18 @@ MUTANTS = (
         "            return keyword, value\n",
         "test_cli.py::test_arguments_of_enqueue",
     ),
+    Mutant(
+        "passed-results-come-last",
+        _SHIM + "runtime/passing.py",
+        "            args = values + args",
+        "            args = args + values",
+        ("tests/unit/rq_shim/test_extensions.py::test_results_are_passed_in_the_order_of_the_parents",),
+    ),
+    _mutant(
+        "a-second-signal-fails-the-job",
+        "runtime/workerrun.py",
+        "        except ColdShutDown:\n            case.claim()\n            raise\n",
+        "",
+        "test_commands.py::test_two_signals_end_the_worker_at_once",
+    ),
 )

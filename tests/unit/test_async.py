@@ -208,7 +208,7 @@ def test_a_limit_that_passes_before_the_first_step(
             handle.result(SOON)
         assert isinstance(caught.value.__cause__, TimeLimitExceeded)
     assert tasks.add_task(where).result(SOON)
-    assert tasks.eventloop.running == 0
+    assert eventually(lambda: tasks.eventloop.running == 0)
     gc.collect()
     assert not caplog.records
 

@@ -226,8 +226,43 @@ tasks.add_task(late)
 
 
 def test_a_paused_engine_is_drained_too() -> None:
-    out, _, _ = run("tasks = BackgroundTasks(1)\ntasks.pause()\ntasks.add_task(say, 'paused')\n")
-    assert out == ["paused"]
+    out, _, _ = run(
+        """
+async def asay(text): say(text)
+tasks = BackgroundTasks(1)
+tasks.pause()
+tasks.add_task(say, "paused")
+tasks.add_task(asay, "coroutine")
+"""
+    )
+    assert sorted(out) == ["coroutine", "paused"]
+
+
+def test_a_chain_whose_next_step_is_far_away_is_not_waited_for() -> None:
+    out, errors, _ = run(
+        """
+tasks = BackgroundTasks(1)
+tasks.exit_timeout = 25
+handle = tasks.chain_tasks([lambda: 1, {"func": say, "delay_ms": 3_600_000}])
+until(lambda: handle.children and len(handle.children) == 2)
+start = time.monotonic()
+import atexit
+atexit.register(lambda: say(time.monotonic() - start < 20))
+"""
+    )
+    assert out == ["True"]
+    assert "2 task(s)" in errors[0] and "1 running, 0 waiting, 1 delayed" in errors[0]
+
+
+def test_functions_that_have_every_attribute_are_named_like_others() -> None:
+    _, errors, _ = run(
+        """
+from unittest.mock import Mock
+task = BackgroundTasks(1, on_exit="drop").add_task(Mock(), delay_ms=60_000)
+print(task.task_id)
+"""
+    )
+    assert re.fullmatch(r"dropped: task [0-9a-f]{32} \(Mock\), due in .* s", errors[1]), errors
 
 
 def test_a_schedule_does_not_keep_the_process() -> None:

@@ -136,6 +136,9 @@ def test_every_minute_of_the_days_on_which_clocks_change(zone: str, line: str, h
     minutes = (17, 34) if line.startswith("17") else (0, 17, 34, 51)
     for day in ("2024-03-09", "2024-03-30", "2024-04-06", "2024-10-05", "2024-10-26", "2024-11-02"):
         start = epoch(day)
+        sides = [dt.datetime.fromtimestamp(start + 3600 * hour, wall).utcoffset() for hour in (0, 60)]
+        if sides[0] == sides[1] and zone != "Asia/Kathmandu":
+            continue
         seen: set[dt.datetime] = set()
         expected = []
         for minute in range(1, 60 * 60):

@@ -11,6 +11,7 @@ from typing import Any
 
 from kombu.utils.functional import maybe_list
 
+from .. import states
 from ..app.context import Context
 from ..exceptions import ChordError, NotRegistered
 from ..utils.functional import arity_greater
@@ -108,10 +109,13 @@ class ChordErrors(Unsent):
                 self._call_task_errbacks(request, exc, None)
             except Exception as failure:
                 exc = failure
+            composed = callback.subtask_type in ("chain", "chord")
+            if composed:
+                backend._fail_unsent(callback, exc)
             info = backend.fail_from_current_stack(task_id, exc=exc)
-            # the body itself has been stored; of a composition there is more
-            single = callback.subtask_type not in ("chain", "chord")
-            backend._fail_unsent(callback, exc, getattr(info, "traceback", None), store_result=not single)
+            if not composed and "chord" in options:
+                member = Context({**callback, **options, "id": task_id, "group": options.get("group_id")})
+                backend.on_chord_part_return(member, states.FAILURE, exc)
         backend._fail_chain(options.get("chain"), exc)
         return info
 
@@ -133,8 +137,8 @@ class ChordErrors(Unsent):
                     backend._call_task_errbacks(request, original, None)
                 except Exception:
                     logger.exception("Errbacks of %s failed", result.id)
-                info = backend.fail_from_current_stack(result.id, exc=original)
-                backend._fail_unsent(member, original, getattr(info, "traceback", None))
+                backend._fail_unsent(member, original)
+                backend.fail_from_current_stack(result.id, exc=original)
             if frozen.id:
                 backend.mark_as_failure(frozen.id, original)
             frozen.revoke()

@@ -38,7 +38,15 @@ def engine() -> Engine:
     with _lock:
         if _engine is None or _engine.closed:
             _engine = Engine(name="celery", aging=None)
+            _engine.on_dropped = _dropped
         return _engine
+
+
+def _dropped(handle: Any) -> None:
+    """The process ends before a message has run."""
+    message = handle.args[0] if handle.args else None
+    if isinstance(message, Message):
+        drop(message, "dropped at exit")
 
 
 def _renew() -> None:

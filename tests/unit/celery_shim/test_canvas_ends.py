@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,8 @@ from brokerless.compat.celery_shim import Celery, chain, chord, group, states
 from brokerless.compat.celery_shim.contrib.testing.worker import start_worker
 from brokerless.compat.celery_shim.exceptions import ChordError, Ignore, Reject
 from brokerless.compat.celery_shim.worker import state as worker_state
+
+from .programs import python
 
 SOON = 20
 _URLS = count()
@@ -296,3 +299,28 @@ def test_chords_that_nobody_ends_are_forgotten(kit: Kit) -> None:
     for _ in range(260):
         chord([kit.same.si(1)], kit.same.s()).delay()
     assert len(kit.countdowns) < 450
+
+
+AT_EXIT = """
+from brokerless.compat.celery_shim import Celery, chord
+
+app = Celery("leaving", broker="memory://")
+
+@app.task
+def later():
+    pass
+
+@app.task
+def errback(request, exc, traceback):
+    print("told:", exc, flush=True)
+
+if __name__ == "__main__":
+    chord([later.si(), later.si()], later.si().on_error(errback.s())).apply_async(countdown=3600)
+"""
+
+
+def test_end_of_the_process(tmp_path: Path) -> None:
+    done = python(tmp_path, AT_EXIT)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("told: ") == 1
+    assert "TaskRevokedError('dropped at exit')" in done.stdout

@@ -50,6 +50,18 @@ def test_a_job_runs_and_its_result_is_kept(connection: Any) -> None:
     assert job.id in queue.finished_job_registry
 
 
+def test_a_job_that_runs_again_and_again_keeps_its_last_ten_results(connection: Any) -> None:
+    queue = Queue(connection=connection)
+    job = queue.enqueue(acts.note, "a")
+    for _ in range(12):
+        assert job.wait(SOON)
+        queue.enqueue_job(job)
+    assert job.wait(SOON)
+    assert acts.order == ["a"] * 13
+    assert len(job.results()) == 10
+    assert len({result.id for result in job.results()}) == 10
+
+
 def test_a_failure_is_kept_with_its_traceback(connection: Any) -> None:
     queue = Queue(connection=connection)
     job = queue.enqueue(acts.boom, "a")

@@ -1,10 +1,13 @@
-"""The parts under the shim's names: expiry, scored sets, identities, cron strings, isolation, fork, the short cuts."""
+"""The parts under the shim's names: expiry, scored sets, identities, isolation, fork, the short cuts."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -17,6 +20,8 @@ from brokerless.compat.rq_shim.runtime.identity import identity_of, options_of_u
 from brokerless.compat.rq_shim.runtime.records import new_id, plain_call
 from brokerless.compat.rq_shim.runtime.scored import ScoredSet
 from brokerless.compat.rq_shim.runtime.store import store_of
+
+import brokerless
 
 SOON = 10.0
 
@@ -200,3 +205,22 @@ def test_a_forked_child_works_for_itself(connection: Any) -> None:
         os._exit(0 if job.wait(SOON) and job.return_value() == 42 else 1)
     assert os.waitpid(child, 0)[1] == 0
     assert queue.enqueue(add, 1).wait(SOON)
+
+
+def test_import_loads_little_and_starts_nothing() -> None:
+    """A program that only enqueues pays for neither the other shim's libraries nor asyncio, cron or the command line."""
+    code = (
+        "import sys, threading\n"
+        "import brokerless.compat.rq_shim\n"
+        "heavy = {'asyncio', 'kombu', 'croniter', 'click', 'redis', 'logging.config', 'http.client'}\n"
+        "print(sorted(heavy & set(sys.modules)), threading.active_count())"
+    )
+    home = Path(brokerless.__path__[0]).parent
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code],
+        cwd=home,
+        env={**os.environ, "PYTHONPATH": str(home)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.split() == ["[]", "1"], done.stdout + done.stderr
