@@ -222,7 +222,7 @@ class Celery(Registering, Configuring, Binding, Sending):
 
     def start(self, argv: Any = None) -> Any:
         """Run the command line of ``celery``; ``argv`` is what follows the program's name."""
-        from ..bin.celery import main  # type: ignore[import-not-found, unused-ignore]
+        from ..bin.celery import main
 
         return main(argv, app=self)
 
