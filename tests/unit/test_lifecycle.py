@@ -140,8 +140,8 @@ def test_a_finished_engine_is_freed(make_tasks: Callable[..., BackgroundTasks]) 
     tasks.shutdown()
     gone = weakref.ref(tasks)
     del tasks
-    gc.collect()
-    assert gone() is None
+    # without a GIL, what a thread let go of may be counted only once it has ended
+    eventually(lambda: gc.collect() >= 0 and gone() is None, "the engine is still there")
 
 
 def test_exit_drains() -> None:
