@@ -45,7 +45,7 @@ def _run(names: Sequence[str], command: Sequence[str]) -> int:
     program = shutil.which(command[0], path=surroundings.get("PATH"))
     if program is None and command[0] in _COMMAND_LINES:
         # the command of a package that is not installed: the shim's
-        command = [sys.executable, "-m", *command]
+        command = [sys.executable, "-m", __package__, *command]
         program = sys.executable
     if program is None:
         exists = Path(command[0]).exists()

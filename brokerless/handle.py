@@ -46,7 +46,8 @@ class TaskResult(Task):
     """One submitted task. Made by the engine, never by hand; safe to use from any thread.
 
     Besides the members below it has `task_id` (32 hex digits), `created_at`, `started_at` and `completed_at` (epoch
-    seconds, None until then).
+    seconds, None until then), and `error`: what a task that is over failed with. While it waits for a retry, or after a
+    later success, that is None; what each attempt raised is in `errors`.
     """
 
     __slots__ = ()

@@ -31,7 +31,7 @@ from .handle import label
 if TYPE_CHECKING:
     from .engine import Engine
 
-__all__ = ["ON_EXIT", "checked_on_exit", "describe", "settle", "shut_down", "unfinished", "watch"]
+__all__ = ["ON_EXIT", "alive", "checked_on_exit", "describe", "settle", "shut_down", "watch"]
 
 log = logging.getLogger("brokerless")
 
@@ -90,9 +90,9 @@ def watch(engine: Engine) -> None:
         log.debug("tasks are not drained at exit: %s", error)
 
 
-def unfinished() -> int:
-    """Tasks of all engines that have not ended."""
-    return sum(engine.outstanding() for engine in list(_engines))
+def alive() -> bool:
+    """Whether an engine has begun and takes tasks."""
+    return any(not engine.closed for engine in list(_engines))
 
 
 def _at_exit() -> None:

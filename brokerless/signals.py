@@ -29,9 +29,10 @@ def install_signal_handlers(
     """Lets each of these signals end the process normally, so that the engines' tasks are drained (`on_exit`).
 
     Where a signal has a handler already (a web server's, your own), that one decides what happens and is called as
-    before; the signal is then held back from the main thread, so that a server which sends it to itself at its end does
-    not die of it before the tasks are done. Where it has none, SystemExit(128 + number) is raised in the main thread;
-    SIGINT keeps raising KeyboardInterrupt. An ignored signal stays ignored. A second signal cuts the waiting short.
+    before; once an engine has begun, the signal is then held back from the main thread, so that a server which sends it
+    to itself at its end does not die of it before the tasks are done. Where it has none, SystemExit(128 + number) is
+    raised in the main thread; SIGINT keeps raising KeyboardInterrupt. An ignored signal stays ignored. A second signal
+    cuts the waiting short.
 
     Call it from the main thread, as late as you can: a handler that is installed afterwards replaces this one.
     Returns a function that puts the former handlers back. Raises RuntimeError in another thread, and ValueError for a
@@ -80,5 +81,5 @@ def _hold_back(number: int) -> None:
     """A server may put the default handler back at its end and send itself the signal once more, which would kill the
     process in the middle of the draining. Blocked in the main thread alone, that signal waits for ever; one from outside
     arrives through another thread."""
-    if lifecycle.unfinished() and hasattr(signal, "pthread_sigmask"):
+    if lifecycle.alive() and hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_BLOCK, {number})

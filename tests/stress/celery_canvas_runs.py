@@ -87,6 +87,14 @@ class Bench:
         task = self.new_style if errback.new_style else self.old_style
         return task.s(tag=errback.tag, unique=unique)
 
+    def chunks(self, pieces: list[Leaf], unique: str) -> Any:
+        """Return the group of some pieces of a list."""
+        items = [([unique, leaf.tag, number],) for leaf in pieces for number in range(2)]
+        group = self.item.chunks(items, 2).group()
+        for task, leaf in zip(group.tasks, pieces, strict=True):
+            task.set(task_id=f"{leaf.tag}-{unique}")
+        return group
+
     def signature(self, leaf: Leaf, unique: str) -> Any:
         """Return the signature of one task, with what is linked to it."""
         if leaf.ending == "map":
@@ -162,7 +170,10 @@ def send(bench: Bench, seed: int, without: tuple[str, ...], prefix: str) -> Sent
             return set(revoked) <= set(bench.api.mod("worker.state").revoked)
 
         _until(known)
-    sig = Writer(bench.api, lambda leaf: bench.signature(leaf, unique), seed).write(steps)
+    writer = Writer(
+        bench.api, lambda leaf: bench.signature(leaf, unique), lambda pieces: bench.chunks(pieces, unique), seed
+    )
+    sig = writer.whole(steps)
     shape = repr(sig)
     sig.apply_async()
     return Sent(seed, unique, walk(steps, unique), shape)

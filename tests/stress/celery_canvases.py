@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 __all__ = ["Errback", "Leaf", "Side", "Writer", "leaves", "random_canvas"]
@@ -53,10 +53,14 @@ class Leaf:
 
 @dataclass
 class Side:
-    """Sequences that run side by side. ``chord`` forces the chord form, which one sequence alone needs."""
+    """Sequences that run side by side.
+
+    ``chord`` forces the chord form, which one sequence alone needs; ``chunks``: the members are the pieces of a list.
+    """
 
     members: list[list[Any]]
     chord: bool = False
+    chunks: bool = False
 
 
 def leaves(steps: list[Any]) -> Iterator[Leaf]:
@@ -94,8 +98,15 @@ class _Maker:
                 ]
         return made
 
+    def piece(self) -> Leaf:
+        """Return one piece of a list that is worked on in chunks."""
+        self.count += 1
+        return Leaf(f"t{self.count}", "map")
+
     def side(self, depth: int, alone: bool) -> Side:
         """Return sequences side by side; one alone only where a barrier follows."""
+        if self.chance.random() < 0.12:
+            return Side([[self.piece()] for _ in range(self.chance.randint(2, 3))], chunks=True)
         width = self.chance.randint(1 if alone else 2, 3)
         members = [self.steps(depth + 1, self.chance.randint(1, 2)) for _ in range(width)]
         return Side(members, chord=width == 1)
@@ -128,11 +139,24 @@ def random_canvas(seed: int, without: tuple[str, ...] = (), size: int = 14) -> l
 
 
 class Writer:
-    """Writes canvases as signatures; ``sig`` gives the signature of one task with links and errbacks."""
+    """Writes canvases as signatures.
 
-    def __init__(self, api: Any, sig: Any, seed: int) -> None:
-        self.api, self.sig = api, sig
+    ``sig`` gives the signature of one task with links and errbacks, ``chunks`` the group of the pieces of a list.
+    """
+
+    def __init__(self, api: Any, sig: Any, chunks: Any, seed: int) -> None:
+        self.api, self.sig, self.chunks = api, sig, chunks
         self.chance = random.Random(seed)
+
+    def whole(self, steps: list[Any]) -> Any:
+        """Return a signature for a canvas; links of its last task may be linked to all of it instead."""
+        last = steps[-1]
+        if len(steps) == 1 or not isinstance(last, Leaf) or not last.links or self.chance.random() < 0.5:
+            return self.write(steps)
+        made = self.write([*steps[:-1], replace(last, links=[])])
+        for link in last.links:
+            made.link(self.sig(link))
+        return made
 
     def write(self, steps: list[Any]) -> Any:
         """Return a signature for a sequence."""
@@ -146,13 +170,14 @@ class Writer:
         return self._joined(parts)
 
     def _around_a_chord(self, steps: list[Any], place: int) -> Any:
-        header = [self.write(member) for member in steps[place].members]
+        side = steps[place]
+        header: Any = self._pieces(side) if side.chunks else [self.write(member) for member in side.members]
         rest = steps[place + 1 :]
         # How many of the next steps are written inside of the chord; a group has to have all that follows with it.
         taken = len(rest)
         if isinstance(rest[0], Leaf) and self.chance.random() < 0.5:
             taken = 1
-        group = self.api.group(header) if self.chance.random() < 0.5 else header
+        group = self.api.group(header) if not side.chunks and self.chance.random() < 0.5 else header
         chord = self.api.chord(group, self.write(rest[:taken]))
         parts = [self._step(step, last=False) for step in steps[:place]]
         if taken == len(rest):
@@ -162,6 +187,8 @@ class Writer:
     def _step(self, step: Any, last: bool) -> Any:
         if isinstance(step, Leaf):
             return self.sig(step)
+        if step.chunks:
+            return self._pieces(step)
         members = [self.write(member) for member in step.members]
         form = self.chance.randrange(3)
         if form == 0:
@@ -169,6 +196,9 @@ class Writer:
         if form == 1:
             return self.api.group(*members)
         return self.api.group(member for member in members) if last else self.api.group(tuple(members))
+
+    def _pieces(self, side: Side) -> Any:
+        return self.chunks([member[0] for member in side.members])
 
     def _joined(self, parts: list[Any]) -> Any:
         if len(parts) == 1:

@@ -363,17 +363,25 @@ until(over.is_set)
     assert out == ["own True True", "done"] and errors == [] and status == 0
 
 
-def test_a_server_that_kills_itself_at_its_end_is_kept_from_it() -> None:
-    """uvicorn puts the default handler back when it has stopped, and raises the signal again."""
+@pytest.mark.parametrize("late", [False, True])
+def test_a_server_that_kills_itself_at_its_end_is_kept_from_it(late: bool) -> None:
+    """uvicorn puts the default handler back when it has stopped, and raises the signal again. The last requests may
+    queue tasks after the signal."""
     out, errors, status = run(
         SIGNALLED
-        + """
+        + f"""
 caught = []
 signal.signal(signal.SIGTERM, lambda number, frame: caught.append(number))
 install_signal_handlers()
-tasks.add_task(slow)
+tasks.add_task(abs, -1).wait(10)
+if not {late}:
+    tasks.add_task(slow)
+else:
+    entered.set()
 threading.Thread(target=send, args=(signal.SIGTERM,), daemon=True).start()
 until(lambda: caught)
+if {late}:
+    tasks.add_task(slow)
 signal.signal(signal.SIGTERM, signal.SIG_DFL)
 signal.raise_signal(signal.SIGTERM)
 say("after the server")

@@ -51,6 +51,22 @@ def test_retries_until_it_succeeds(tasks: BackgroundTasks) -> None:
     assert (stats.retried_tasks, stats.completed_tasks, stats.failed_tasks) == (2, 1, 0)
 
 
+def test_the_error_belongs_to_the_outcome(timed: tuple[BackgroundTasks, ManualClock]) -> None:
+    """What earlier attempts raised is in `errors`."""
+    tasks, clock = timed
+    handle = tasks.add_task(Failing(1))
+    eventually(lambda: handle.attempts == 1 and handle.status is TaskStatus.PENDING)
+    assert (handle.error, handle.get_error()) == (None, None)
+    assert [str(error) for error in handle.errors] == ["call 1"]
+    clock.advance(60)
+    assert handle.result(SOON) == 2
+    assert handle.error is None and len(handle.errors) == 1
+
+    cancelled = tasks.add_task(Failing(1))
+    eventually(lambda: cancelled.attempts == 1 and cancelled.status is TaskStatus.PENDING)
+    assert cancelled.cancel() and cancelled.error is None and len(cancelled.errors) == 1
+
+
 def test_three_retries_by_default(timed: tuple[BackgroundTasks, ManualClock]) -> None:
     tasks, clock = timed
     failing = Failing(100)

@@ -221,14 +221,14 @@ class Celery(Registering, Configuring, Binding, Sending):
         embedded_beat.stop(self)
 
     def start(self, argv: Any = None) -> Any:
-        """Run the command line of ``celery``."""
-        from ..bin.celery import main  # type: ignore[import-not-found, unused-ignore]
+        """Run the command line of ``celery``; ``argv`` is what follows the program's name."""
+        from ..bin.celery import main
 
-        return main(sys.argv if argv is None else argv, app=self)
+        return main(argv, app=self)
 
     def worker_main(self, argv: Any = None) -> Any:
         """Run ``celery worker``."""
-        argv = sys.argv if argv is None else argv
+        argv = sys.argv[1:] if argv is None else argv
         if "worker" not in argv:
             raise ValueError(
                 "The worker sub-command must be specified in argv.\n"

@@ -118,7 +118,7 @@ class Running(TaskParts[P, R]):
         if not request.is_eager:
             _state.decide()
             try:
-                if throw:
+                if throw and request.id:
                     self._note_retry(request, result)
                 again.apply_async()
             except Exception as failure:

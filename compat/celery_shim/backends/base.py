@@ -30,7 +30,12 @@ from ..utils.log import get_logger
 from ..utils.serialization import raise_with_context
 from ..utils.time import get_exponential_backoff_interval
 from .chords import _create_chord_error_with_cause, _create_fake_task_request  # noqa: F401
-from .compression import COMPRESSED_PAYLOAD_MAGIC, prepare_compression  # noqa: F401
+from .compression import (  # noqa: F401 - names that other packages import from here
+    COMPRESSED_PAYLOAD_MAGIC,
+    compress_payload,
+    decompress_payload,
+    prepare_compression,
+)
 from .outcomes import Outcomes
 from .syncing import SyncBackendMixin
 from .values import EXCEPTION_ABLE_CODECS, Values  # noqa: F401

@@ -1,4 +1,4 @@
-"""Chords of the store in memory: an atomic countdown per header, and the results of the members beside it.
+"""Chords without polling: an atomic countdown per header in this process, and the results of the members beside it.
 
 The body is sent, or failed, by the thread that reports the last member. Nothing is joined, so members whose results
 are not kept (``ignore_result``) count like all others.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from copy import deepcopy
+from datetime import timedelta
 from itertools import islice
 from typing import Any
 
@@ -29,7 +30,7 @@ _EVERY = 256
 
 
 class CountdownChords:
-    """Mixed into the store in memory."""
+    """Mixed into the stores of this package: all members of a chord run in this process."""
 
     counts_once = True
 
@@ -39,24 +40,27 @@ class CountdownChords:
     exception_to_python: Any
     chord_error_from_stack: Any
     ensure_chords_allowed: Any
-    chord_expires: Any
-    _store: Any
+    expires: Any
+    #: Chords that have not ended, by the id of their header. Ids are unique, so stores can share them.
+    _countdowns: dict[str, Countdown] = {}
 
     def apply_chord(self, header_result_args: Any, body: Any, **kwargs: Any) -> None:
         """A header is about to be sent."""
         self.ensure_chords_allowed()
         group_id, members = header_result_args[0], header_result_args[1]
-        countdowns = self._store.countdowns
+        countdowns = self._countdowns
         # a generator is read while its tasks are sent, not before
         countdowns[group_id] = Countdown(group_id, None if isinstance(members, _regen) else list(members), body)
         if len(countdowns) % _EVERY == 0:
             self._forget_old_chords()
 
     def _forget_old_chords(self) -> None:
-        expires = self.chord_expires
+        expires = getattr(self, "chord_expires", self.expires)
         if not expires:
             return
-        countdowns = self._store.countdowns
+        if isinstance(expires, timedelta):
+            expires = expires.total_seconds()
+        countdowns = self._countdowns
         oldest = time.monotonic() - expires
         for group_id, countdown in list(islice(countdowns.items(), 2 * _EVERY)):
             if countdown.born > oldest:
@@ -64,19 +68,19 @@ class CountdownChords:
             countdowns.pop(group_id, None)
 
     def set_chord_size(self, group_id: str, chord_size: int) -> None:
-        countdown = self._store.countdowns.get(group_id)
+        countdown = self._countdowns.get(group_id)
         if countdown is not None and countdown.expect(chord_size):
             self._finish(countdown, countdown.body)
 
     def add_to_chord(self, chord_id: str, result: Any) -> None:
         """One more member of a header that is running."""
-        countdown = self._store.countdowns.get(chord_id)
+        countdown = self._countdowns.get(chord_id)
         if countdown is not None:
             countdown.expect_more()
 
     def on_chord_part_return(self, request: Any, state: Any, result: Any, **kwargs: Any) -> None:
         """Count a member; the last one starts the body."""
-        countdown = self._store.countdowns.get(request.group)
+        countdown = self._countdowns.get(request.group)
         if countdown is None or not request.id:
             return
         value = self.encode_result(result, state)
@@ -91,7 +95,7 @@ class CountdownChords:
         if type(self).on_chord_part_return is not CountdownChords.on_chord_part_return:
             self.on_chord_part_return(request, state, result)
             return
-        countdown = self._store.countdowns.get(request.group)
+        countdown = self._countdowns.get(request.group)
         if countdown is not None:
             self._count(countdown, request, state, value)
 
@@ -100,7 +104,7 @@ class CountdownChords:
             self._finish(countdown, request.chord)
 
     def _finish(self, countdown: Countdown, chord: Any) -> None:
-        self._store.countdowns.pop(countdown.group_id, None)
+        self._countdowns.pop(countdown.group_id, None)
         body = maybe_signature(deepcopy(dict(chord)), app=self.app)
         for part in countdown.in_order():
             if part.state in states.PROPAGATE_STATES:

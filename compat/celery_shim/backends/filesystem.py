@@ -12,6 +12,7 @@ from kombu.utils.encoding import ensure_bytes
 from kombu.utils.uuid import uuid
 
 from ..exceptions import ImproperlyConfigured
+from .countdowns import CountdownChords
 from .keyvalue import KeyValueStoreBackend
 
 __all__ = ("FilesystemBackend",)
@@ -23,7 +24,7 @@ E_PATH_NON_CONFORMING_SCHEME = "The path of the file-system backend must be a UR
 E_PATH_INVALID = "The folder of the file-system backend cannot be written"
 
 
-class FilesystemBackend(KeyValueStoreBackend):
+class FilesystemBackend(CountdownChords, KeyValueStoreBackend):
     """Results as files. A write replaces the file in one step, so a reader never sees half of it."""
 
     supports_result_compression = True

@@ -64,6 +64,7 @@ class LocalBackend(CountdownChords, KeyValueStoreBackend):
         self.thread_safe = True
         self._store = _stores.setdefault(url or "memory://", _Store())
         self._results = self._store.results
+        self._countdowns = self._store.countdowns
         self._json = self.serializer == "json"
         self._max = app.conf.get("result_max") or RESULT_MAX
         self._extended = bool(app.conf.find_value_for_key("extended", "result"))

@@ -113,7 +113,7 @@ def _tells_preload(fun: Any, with_context: bool) -> Any:
     """Wrap a command: send ``user_preload_options``, and keep back those that the command does not know."""
     seen, inner = set(), fun
     while inner is not None and id(inner) not in seen:
-        if getattr(inner, "_tells_preload", False):
+        if getattr(inner, "_handles_preload_options", False):
             return fun
         seen.add(id(inner))
         inner = getattr(inner, "__wrapped__", None)
@@ -130,7 +130,7 @@ def _tells_preload(fun: Any, with_context: bool) -> Any:
         return fun(*args, **kwargs)
 
     wrapped: Any = update_wrapper(call, fun)
-    wrapped._tells_preload = True
+    wrapped._handles_preload_options = True
     return wrapped
 
 

@@ -39,13 +39,10 @@ def has_workers(app: Any) -> bool:
 
 
 def needs_workers(app: Any) -> None:
-    """End a command as Celery does when no worker answers, with the reason."""
+    """End a command as Celery does when no worker answers, with the reason beside it."""
     if not has_workers(app):
-        raise CeleryCommandException(
-            message=f"No nodes replied within time constraint. {ELSEWHERE} Use app.control.inspect() in the process "
-            "that runs the tasks",
-            exit_code=EX_UNAVAILABLE,
-        )
+        note(f"{ELSEWHERE} Use app.control.inspect() in the process that runs them.")
+        raise CeleryCommandException(message="No nodes replied within time constraint", exit_code=EX_UNAVAILABLE)
 
 
 def needs_a_broker(what: str) -> None:

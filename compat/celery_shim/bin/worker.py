@@ -27,7 +27,7 @@ _WORKER, _POOL, _QUEUE, _FEATURES, _BEAT = (
 )
 
 
-def _concurrency(ctx: Any, param: Any, value: Any) -> Any:
+def _concurrency_value(ctx: Any, param: Any, value: Any) -> Any:
     """An integer, or ``auto``; without one the setting."""
     if not value:
         return ctx.obj.app.conf.worker_concurrency
@@ -114,7 +114,7 @@ def _refuse_detach(ctx: Any, param: Any, value: Any) -> Any:
     "--concurrency",
     type=str,
     metavar="<concurrency>",
-    callback=_concurrency,
+    callback=_concurrency_value,
     group=_POOL,
     help="Number of threads, or 'auto'; the number of processors without it.",
 )

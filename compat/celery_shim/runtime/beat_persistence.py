@@ -54,6 +54,8 @@ class Persistence:
         try:
             self._store = self._open_schedule()
             self._store.keys()  # some kinds of file only notice here that they are broken
+        except PermissionError:
+            raise  # somebody else's file is not a broken one
         except Exception as exc:
             self._store = self._destroy_open_corrupted_schedule(exc)
         self._create_schedule()

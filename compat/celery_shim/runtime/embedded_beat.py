@@ -25,10 +25,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from ....hostlock import RETRY, HostLock
+from ....lifecycle import watch as watch_engine
 from .. import _state
 from ..utils.log import get_logger
 from . import broker as brokers
 from . import processes
+from .beat_entries import ScheduleEntry
 from .beat_service import Service, served
 
 __all__ = ("EmbeddedBeat", "entry_added", "has_schedule", "only_one", "start", "watch", "worker_started")
@@ -59,10 +61,10 @@ def only_one(app: Any, schedule_filename: Any) -> Iterator[HostLock]:
     """Hold the lock within a block; waits for it, and says for whom. No other beat of the app starts by itself here."""
     served.add(app)
     lock = host_lock(app, schedule_filename)
-    if not lock.acquire(0):
-        logger.warning("beat: Process %s has this schedule. Waiting until it ends.", lock.holder())
-        lock.acquire()
     try:
+        if not lock.acquire(0):
+            logger.warning("beat: Process %s has this schedule. Waiting until it ends.", lock.holder())
+            lock.acquire()
         yield lock
     finally:
         lock.release()
@@ -113,7 +115,7 @@ class _Service(Service):
         try:
             scheduler = super().get_scheduler(lazy, extension_namespace)
         except OSError as exc:
-            if scheduler_of(self.app) != _DEFAULT:
+            if self.scheduler_cls != _DEFAULT:
                 raise
             logger.warning(
                 "beat: %r cannot be used (%s): last runs are kept in memory only. Set beat_schedule_filename.",
@@ -251,7 +253,16 @@ def entry_added(app: Any, name: str, entry: Any) -> None:
         if brokers.default_worker_runs(app):
             worker_started(app)
     elif beat.service is not None:
-        beat.service.change(lambda scheduler: scheduler.update_from_dict({name: entry}))
+        beat.service.change(lambda scheduler: _merge(scheduler, name, entry))
+
+
+def _merge(scheduler: Any, name: str, entry: Any) -> None:
+    """Add an entry, or edit the one of that name, which keeps its last run."""
+    known = scheduler.schedule.get(name)
+    if type(known) is ScheduleEntry:
+        known.update(scheduler.Entry(**{**entry, "name": name, "app": scheduler.app}))
+    else:
+        scheduler.update_from_dict({name: entry})
 
 
 def watch(app: Any = None) -> None:
@@ -281,7 +292,9 @@ def _watch() -> None:
         _watched.clear()
     for app in apps:
         try:
-            if not app.closed and app not in _beats and _wanted(app):
+            # the app that stands in where a program made none has no configuration, and warns when it is asked for it
+            unused = not app.configured and app.loader_cls == "default"
+            if not unused and not app.closed and app not in _beats and _wanted(app):
                 start(app)
         except Exception:
             logger.exception("beat: %r cannot be asked for its schedule", app)
@@ -294,7 +307,8 @@ def _stop_at_exit() -> None:
     global _registered
     if not _registered:
         _registered = True
-        # before the engine waits for its tasks: nothing new shall come then
+        # what is registered last runs first: nothing new shall come while the engine waits for its tasks
+        watch_engine(brokers.engine())
         with contextlib.suppress(RuntimeError):
             threading._register_atexit(_stop_all)  # type: ignore[attr-defined]
 

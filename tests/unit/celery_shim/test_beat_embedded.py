@@ -145,6 +145,17 @@ def test_entries_that_are_added_while_it_runs(app: Celery, worker: Any) -> None:
     eventually(lambda: "added" in app.ran)
 
 
+def test_an_entry_that_is_added_again_keeps_its_last_run(app: Celery, worker: Any) -> None:
+    app.conf.beat_schedule = {"rare": {"task": "note", "schedule": 3600.0}}
+    running = app.start_embedded()
+    eventually(lambda: running.active and running.service._last_tick is not None)
+    before = running.service.scheduler.schedule["rare"].last_run_at
+    app.add_periodic_task(1800.0, app.signature("note", ("other",)), name="rare")
+    eventually(lambda: running.service.scheduler.schedule["rare"].args == ("other",))
+    found = running.service.scheduler.schedule["rare"]
+    assert (found.last_run_at, found.schedule) == (before, timedelta(seconds=1800))
+
+
 def test_a_worker_with_beat(app: Celery) -> None:
     app.conf.beat_schedule = {"often": {"task": "note", "schedule": 0.05, "args": ("often",)}}
     with start_worker(app, perform_ping_check=False, beat=True) as started:
@@ -252,6 +263,19 @@ def test_the_real_celery_can_read_the_file(app: Celery) -> None:
     found = again.schedule["cron"]
     again.close()
     assert (type(found), found.last_run_at, found.schedule) == (beat.ScheduleEntry, START, crontab(minute=5))
+
+
+def test_a_file_of_somebody_else_is_left_alone(app: Celery, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = Path(app.conf.beat_schedule_filename)
+    path.write_text("theirs")
+
+    def refuse(filename: str, **kwargs: Any) -> None:
+        raise PermissionError(13, "Permission denied", filename)
+
+    monkeypatch.setattr(beat_store, "open", refuse)
+    with pytest.raises(PermissionError):
+        beat.PersistentScheduler(app=app, schedule_filename=str(path))
+    assert path.read_text() == "theirs"
 
 
 def test_entries_of_a_class_that_is_gone(app: Celery, caplog: pytest.LogCaptureFixture) -> None:

@@ -278,6 +278,19 @@ def test_the_end_of_the_program_writes_the_last_runs(start: Start) -> None:
     assert lines.count("ran often") <= counted
 
 
+def test_nothing_is_sent_while_the_program_ends(start: Start) -> None:
+    code = """
+        app.conf.beat_schedule = {"often": {"task": "proj.note", "schedule": 0.01, "args": ("often",)}}
+        beat = app.start_embedded()
+        while not beat.service or not beat.service._last_tick: time.sleep(0.01)
+        time.sleep(0.3)
+    """
+    process = start(textwrap.dedent(code))
+    out, err = process.communicate(timeout=60)
+    assert "ran often" in out
+    assert (process.returncode, err) == (0, "")
+
+
 def test_beat_as_a_program_waits_for_its_turn(start: Start) -> None:
     first = start(OFTEN + "app.start_embedded()\n" + SERVE)
     assert [line(first), line(first)] == ["ready", "ran often"]

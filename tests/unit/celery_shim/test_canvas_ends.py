@@ -301,6 +301,18 @@ def test_chords_that_nobody_ends_are_forgotten(kit: Kit) -> None:
     assert len(kit.countdowns) < 450
 
 
+@pytest.mark.parametrize("member", ["failed", "ignored", "result ignored"])
+def test_stores_outside_of_memory_count_too(kit: Kit, tmp_path: Path, member: str) -> None:
+    kit.app.conf.result_backend = f"file://{tmp_path}"
+    made = {"failed": kit.fail.si(), "ignored": kit.ignore.si(), "result ignored": kit.mute.si("mute")}[member]
+    with working(kit):
+        result = chord([made, kit.same.si(2)], kit.same.s()).delay()
+        if member == "result ignored":
+            assert result.get(timeout=SOON) == ["mute", 2]
+        else:
+            error_of(result)
+
+
 AT_EXIT = """
 from brokerless.compat.celery_shim import Celery, chord
 

@@ -105,3 +105,36 @@ def test_under_the_alias(tmp_path: Path, words: str) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1].split() == ["celery", "celery", "celery"]
+
+
+def test_limits_of_the_worker_are_for_tasks_without_one() -> None:
+    from brokerless.compat.celery_shim import Celery
+    from brokerless.compat.celery_shim.bin.worker import _limit
+
+    with Celery("limits", broker="memory://limits", set_as_current=False) as app:
+        app.task(name="own", time_limit=3, shared=False)(lambda: None)
+        app.task(name="none", shared=False)(lambda: None)
+        _limit(app, 10.0, 5.0)
+        limits = {name: (app.tasks[name].time_limit, app.tasks[name].soft_time_limit) for name in ("own", "none")}
+        assert limits == {"own": (3, 5.0), "none": (10.0, 5.0)}
+        app.task(name="later", shared=False)(lambda: None)
+        assert app.tasks["later"].time_limit == 10.0
+
+
+def test_the_program_s_own_arguments(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    from brokerless.compat.celery_shim import Celery
+
+    monkeypatch.setattr(sys, "argv", ["program.py", "-C", "list", "bindings"])
+    with Celery("own", broker="memory://own", set_as_current=False) as app:
+        assert app.start() is None
+        with pytest.raises(ValueError, match="worker"):
+            app.worker_main()
+    assert capsys.readouterr().out.splitlines()[-1].split() == ["celery", "celery", "celery"]
+
+
+def test_without_click(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    from brokerless.compat.celery_shim.__main__ import main
+
+    monkeypatch.setitem(sys.modules, "click", None)
+    assert main() == 2
+    assert "pip install click" in capsys.readouterr().err

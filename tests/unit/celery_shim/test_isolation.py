@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from brokerless.compat.celery_shim.runtime.isolation import isolate
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from kombu.serialization import dumps, loads
 
@@ -42,6 +42,8 @@ ATOMS = (
     | st.datetimes()
     | st.datetimes(timezones=st.just(datetime.timezone.utc))
 )
+#: A loaded machine is no reason to fail.
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 KEYS = st.text(max_size=6) | st.integers(-3, 3) | st.booleans() | st.none() | st.text(max_size=3).map(Text)
 VALUES = st.recursive(
     ATOMS,
@@ -71,6 +73,7 @@ def outcome(call: Any) -> Any:
         return type(error)
 
 
+@UNHURRIED
 @given(VALUES)
 def test_it_equals_a_trip_through_kombu(value: Any) -> None:
     def trip() -> Any:
@@ -80,6 +83,7 @@ def test_it_equals_a_trip_through_kombu(value: Any) -> None:
     assert outcome(lambda: isolate(value)) == outcome(trip)
 
 
+@UNHURRIED
 @given(st.lists(st.lists(st.integers()), max_size=3))
 def test_the_copy_shares_nothing_that_can_change(value: list[list[int]]) -> None:
     copied = isolate(value)

@@ -159,6 +159,8 @@ SURFACE = {
     "celery.apps.worker": "Worker",
     "celery.apps.beat": "Beat",
     "celery.security": "disable_insecure_serializers setup_security",
+    "celery.bin.celery": "main celery",
+    "celery.bin.base": "CeleryCommand CeleryOption",
 }
 
 #: Module: what importing it says.

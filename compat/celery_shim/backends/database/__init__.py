@@ -21,6 +21,7 @@ from ...utils.imports import symbol_by_name
 from ...utils.log import get_logger
 from ...utils.time import maybe_timedelta
 from ..base import BaseBackend
+from ..countdowns import CountdownChords
 
 try:
     from sqlalchemy import delete, select
@@ -59,7 +60,7 @@ def session_cleanup(session: Any) -> Iterator[None]:
         session.close()
 
 
-class DatabaseBackend(BaseBackend):
+class DatabaseBackend(CountdownChords, BaseBackend):
     """Results in a database."""
 
     subpolling_interval = 0.5
