@@ -12,7 +12,11 @@ __all__ = ["job"]
 
 
 class job:
-    """The decorated function stays as it is and gains `delay` and `enqueue`, which are the same."""
+    """The decorated function stays as it is and gains `delay` and `enqueue`, which are the same.
+
+    Not in RQ: `compile_to_c=True` runs its jobs as C where the function qualifies (one WARNING where it does not);
+    "require" raises `CompilationError` instead. No result changes; see docs/compilation.md.
+    """
 
     queue_class = Queue
 
@@ -34,6 +38,8 @@ class job:
         on_success: Any = None,
         on_stopped: Any = None,
         webhooks: Sequence[Any] | None = None,
+        *,
+        compile_to_c: bool | str | None = None,
     ) -> None:
         self.queue = queue
         self.queue_class = queue_class or Queue
@@ -51,6 +57,7 @@ class job:
         self.on_failure = on_failure
         self.on_stopped = on_stopped
         self.webhooks = webhooks
+        self.compile_to_c = compile_to_c
 
     def __call__(self, f: Callable[..., Any]) -> Any:
         @wraps(f)
@@ -81,6 +88,10 @@ class job:
                 webhooks=self.webhooks,
             )
 
+        if self.compile_to_c:
+            from .runtime.compiling import mark
+
+            mark(f, self.compile_to_c)
         f.delay = delay  # type: ignore[attr-defined]
         f.enqueue = delay  # type: ignore[attr-defined]
         return f

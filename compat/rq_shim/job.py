@@ -20,6 +20,7 @@ from .defaults import RQ_KEY_PREFIX
 from .exceptions import DeserializationError as DeserializationError
 from .exceptions import InvalidJobOperation
 from .exceptions import NoSuchJobError as NoSuchJobError
+from .runtime.compiling import runnable
 from .runtime.jobdata import UNEVALUATED
 from .runtime.joboptions import Dependency, Retry
 from .runtime.jobruns import JobRuns
@@ -342,7 +343,7 @@ class Job(JobRuns):
         if not func:
             raise ValueError("Cannot execute job: function is None")
         args, kwargs = arguments_with_results(self) if self._pass_results else (self.args, self.kwargs)
-        result = func(*args, **kwargs)
+        result = runnable(func)(*args, **kwargs)
         if hasattr(result, "send") and hasattr(result, "throw"):
             from .runtime.coroutines import is_coroutine, run_coroutine
 

@@ -310,6 +310,10 @@ class Consumer:
         exc = outcome.info.retval
         if outcome.info.state == states.REJECTED:
             self._rejected(message, task, worker, exc, outcome.retval)
+        elif outcome.info.state == states.RETRY and message.id in worker_state.revoked:
+            # Revoked while it ran: the next attempt will be refused, and nobody need wait for its time.
+            if task.backend.get_state(message.id) == states.RETRY:
+                task.backend.mark_as_revoked(message.id, "revoked")
         elif outcome.info.state == states.IGNORED and concerns_others(message.embed):
             if not getattr(exc, "replaced", False):
                 request = self._request(message, task, worker)._context

@@ -19,6 +19,7 @@ from ..timeouts import JobTimeoutException
 from ..worker.auto import AutoWorker, originals_hold
 from . import clock, deadlines
 from .cases import Case
+from .compiling import runnable
 from .coroutines import is_coroutine, run_coroutine
 from .lines import Line
 from .records import PLAIN, Call, JobRecord, new_hex
@@ -82,11 +83,11 @@ def _new_run(store: Store, line: Line) -> Run:
 def _function(name: str) -> Any:
     module, _, attribute = name.rpartition(".")
     try:
-        return getattr(sys.modules[module], attribute)
+        return runnable(getattr(sys.modules[module], attribute))
     except (KeyError, AttributeError):
         from ..utils import import_attribute
 
-        return import_attribute(name)
+        return runnable(import_attribute(name))
 
 
 class Run:

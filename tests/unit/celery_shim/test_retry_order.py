@@ -40,3 +40,26 @@ def test_the_last_attempt_has_the_last_word(monkeypatch: pytest.MonkeyPatch) -> 
     assert result.state == "FAILURE"
     assert repr(result.result) == "ValueError('last attempt')"
     app.close()
+
+
+def test_a_revoke_while_the_attempt_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits until the next attempt is due."""
+    monkeypatch.setenv("BROKERLESS_AUTOSTART", "0")
+    app = Celery("order", broker="memory://")
+    revoked = threading.Event()
+
+    class Slow(app.Task):  # type: ignore[name-defined,misc]
+        def on_retry(self, *args: Any) -> None:
+            assert revoked.wait(20)
+
+    @app.task(name="order.later", base=Slow, bind=True)
+    def later(self: Any) -> None:
+        raise self.retry(countdown=600)
+
+    with start_worker(app, pool="threads", concurrency=2, perform_ping_check=False):
+        result = later.delay()
+        until(lambda: result.state == "RETRY")
+        result.revoke()
+        revoked.set()
+        until(lambda: result.state == "REVOKED")
+    app.close()
