@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import OrderedDict as _OrderedDict
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any
@@ -11,10 +10,10 @@ __all__ = ("AttributeDict", "AttributeDictMixin", "DictAttribute", "OrderedDict"
 
 
 def force_mapping(m: Any) -> Any:
-    """A mapping as it is, anything else as the mapping of its attributes."""
-    django = sys.modules.get("django.utils.functional")  # a lazy object can exist only where this was imported
-    if django is not None and isinstance(m, django.LazyObject):
-        m = m._wrapped
+    """A mapping as it is, anything else as the mapping of its attributes.
+
+    Django's settings stay lazy: they may not have been read yet, and tests override them.
+    """
     return m if isinstance(m, Mapping) else DictAttribute(m)
 
 

@@ -58,10 +58,10 @@ def project(tmp_path: Path) -> Any:
     (tmp_path / "shop" / "__init__.py").write_text("")
     (tmp_path / "shop" / "tasks.py").write_text(TASKS)
 
-    def run(script: str) -> Any:
-        opening = (
-            f"ROOT = {ROOT!r}\nimport importlib, json\nfrom project_celery import app\nimport django\ndjango.setup()\n"
-        )
+    def run(script: str, setup: bool = True) -> Any:
+        opening = f"ROOT = {ROOT!r}\nimport importlib, json\nfrom project_celery import app\n"
+        if setup:
+            opening += "import django\ndjango.setup()\n"
         path = os.pathsep.join(part for part in (str(tmp_path), os.environ.get("PYTHONPATH")) if part)
         environment = {
             **os.environ,
@@ -184,3 +184,28 @@ def test_no_fixup_without_the_variable(tmp_path: Path) -> None:
         check=False,
     )
     assert json.loads(done.stdout) == [], done.stderr
+
+
+def test_settings_are_read_without_setup(project: Any, observed: Any) -> None:
+    said = project(
+        """
+        from project_celery import app
+        print(json.dumps([app.conf.task_default_queue, app.conf.broker_url, app.conf.result_backend]))
+        """,
+        setup=False,
+    )
+    observed("settings", said)
+
+
+def test_overridden_settings_are_seen(project: Any, observed: Any) -> None:
+    said = project(
+        """
+        from django.test import override_settings
+        from project_celery import app
+        seen = [app.conf.task_default_queue]
+        with override_settings(CELERY_TASK_DEFAULT_QUEUE="other", CELERY_TASK_ALWAYS_EAGER=True):
+            seen += [app.conf.task_default_queue, app.conf.task_always_eager]
+        print(json.dumps(seen + [app.conf.task_default_queue, app.conf.task_always_eager]))
+        """
+    )
+    observed("settings", said)
