@@ -192,6 +192,7 @@ static void loop(EngineObject *engine, bl_worker *worker, PyObject **context) {
     }
     bl_flush_wake(worker);
     bl_core_idle(core, worker);
+    bl_core_pass_on(core, worker->group); /* what woke this thread may still be there */
 }
 
 PyObject *bl_engine_work(PyObject *self, PyObject *arg) {

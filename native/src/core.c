@@ -285,6 +285,14 @@ static int subscribe(bl_core *core, unsigned index, const uint16_t *queues, size
     return BL_OK;
 }
 
+static void pass_on(bl_core *core, const bl_list *queues) {
+    for (size_t i = 0; queues != NULL && i < queues->count; i++) {
+        bl_list *groups = bl_load_acquire(&bl_core_entry(core, queues->items[i])->groups); /* release in set_member */
+        for (size_t j = 0; groups != NULL && j < groups->count; j++)
+            bl_ec_notify_all(bl_core_group_ec(core, groups->items[j]));
+    }
+}
+
 int bl_core_subscribe(bl_core *core, unsigned group, const uint16_t *queues, size_t count) {
     if (bl_core_group(core, group) == NULL)
         return BL_INVALID;
@@ -292,8 +300,10 @@ int bl_core_subscribe(bl_core *core, unsigned group, const uint16_t *queues, siz
         if (bl_core_entry(core, queues[i]) == NULL)
             return BL_INVALID;
     bl_mutex_lock(&core->lock);
+    bl_list *before = bl_load_relaxed(&bl_core_group(core, group)->queues);
     int result = subscribe(core, group, queues, count);
     bl_mutex_unlock(&core->lock);
+    pass_on(core, before); /* a worker of this group may have been woken for a queue that it has left */
     /* sleepers look at the new set; what was pushed before they were members is found by this look */
     bl_ec_notify_all(bl_core_group_ec(core, group));
     return result;
@@ -303,9 +313,15 @@ void bl_core_rotate(bl_core *core, unsigned group, bool on) {
     bl_store_relaxed(&bl_core_group(core, group)->rotate, on ? 1u : 0u);
 }
 
+void bl_core_pass_on(bl_core *core, unsigned group) {
+    pass_on(core, bl_load_acquire(&bl_core_group(core, group)->queues)); /* release in subscribe */
+}
+
 void bl_core_pause(bl_core *core, unsigned group, bool paused) {
-    bl_store_seq(&bl_core_group(core, group)->paused, paused ? 1u : 0u); /* acquire in bl_core_take */
-    if (!paused)
+    bl_store_seq(&bl_core_group(core, group)->paused, paused ? 1u : 0u); /* loads in bl_core_take and wake_groups */
+    if (paused)
+        bl_core_pass_on(core, group); /* a worker of this group may have been woken for what it must not take now */
+    else
         bl_ec_notify_all(bl_core_group_ec(core, group));
 }
 

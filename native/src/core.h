@@ -95,6 +95,9 @@ bool bl_core_has_group(const bl_core *core, unsigned group);
 int bl_core_subscribe(bl_core *core, unsigned group, const uint16_t *queues, size_t count); /* BL_OK, BL_NOMEM, BL_INVALID */
 void bl_core_rotate(bl_core *core, unsigned group, bool on); /* round robin: each take starts one queue further */
 void bl_core_pause(bl_core *core, unsigned group, bool paused);
+
+/* For a worker that leaves: what it was woken for is for others to take. */
+void bl_core_pass_on(bl_core *core, unsigned group);
 bool bl_core_paused(const bl_core *core, unsigned group);
 bl_ec *bl_core_group_ec(bl_core *core, unsigned group);
 

@@ -36,6 +36,8 @@ static bool wake_groups(bl_core *core, bl_queue_entry *entry, unsigned lane) {
     bool reserve = false;
     for (size_t i = 0; i < groups->count; i++) {
         bl_group *group = bl_core_group(core, groups->items[i]);
+        if (bl_load_seq(&group->paused) != 0) /* store in bl_core_pause; after the push: one of them sees the other */
+            continue;
         if (group->reserve)
             reserve = true;
         else if (bl_ec_notify(&group->ec))
@@ -130,7 +132,7 @@ static bool take_queue(bl_core *core, unsigned index, bool lowest, bool reserve,
 void bl_core_take(bl_core *core, bl_worker *worker, bl_take *take) {
     take->kind = BL_TAKEN_NONE;
     bl_group *group = bl_core_group(core, worker->group);
-    if (bl_load_acquire(&group->paused) != 0) /* seq_cst store in bl_core_pause */
+    if (bl_load_seq(&group->paused) != 0) /* store in bl_core_pause */
         return;
     bl_list *queues = bl_load_acquire(&group->queues); /* release in subscribe */
     if (queues == NULL || queues->count == 0)

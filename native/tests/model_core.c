@@ -93,6 +93,20 @@ static void work(void *arg) { work_until_one(arg, 0); }
 
 static void work_in_reserve(void *arg) { work_until_one(arg, 1); }
 
+static void work_in_second(void *arg) { work_until_one(arg, 1); }
+
+/* A worker of the first group that does not go back to sleep: a real one would, without anybody to wake it. */
+static void look_until_paused(void *arg) {
+    state *s = arg;
+    bl_ec *ec = bl_core_group_ec(s->core, 0);
+    uint32_t key = bl_ec_prepare(ec);
+    if (bl_core_paused(s->core, 0)) {
+        bl_ec_cancel(ec);
+        return;
+    }
+    (void)bl_ec_wait(ec, key, INT64_MAX);
+}
+
 static void push(state *s, unsigned index) {
     bool woken;
     (void)bl_core_reserve(s->core, s->slots[index]->queue, 0, 1, 0);
@@ -140,6 +154,15 @@ static void *setup_paused(void) {
 }
 
 static void resume(void *arg) { bl_core_pause(((state *)arg)->core, 0, false); }
+
+static void *setup_two_groups(void) {
+    setup();
+    (void)bl_core_add_group(shared.core, false);
+    (void)bl_core_subscribe(shared.core, 1, both_queues, 1);
+    return &shared;
+}
+
+static void pause_first(void *arg) { bl_core_pause(((state *)arg)->core, 0, true); }
 
 static void *setup_reserve(void) {
     setup();
@@ -258,6 +281,8 @@ int main(void) {
     bl_model_must_hold(&(bl_model){"push and subscribe", setup_other_queue, {push_first, subscribe, work}, other_ran,
                                    clear, 2});
     bl_model_must_hold(&(bl_model){"push and resume", setup_paused, {push_first, resume, work}, one_ran, clear, 2});
+    bl_model_must_hold(&(bl_model){"push and pause of the group that is woken first", setup_two_groups,
+                                   {push_first, pause_first, look_until_paused, work_in_second}, one_ran, clear, 1});
     bl_model_must_hold(&(bl_model){"reserve worker", setup_reserve, {push_first, work_in_reserve}, one_ran, clear, 2});
     bl_model_must_hold(&(bl_model){"keeper and deadline", setup_worker, {begin_overdue, keep_until_due}, NULL, clear, 3});
     bl_model_must_hold(&(bl_model){"keeper and timer", setup, {schedule_overdue, keep_until_due}, NULL, clear, 3});
