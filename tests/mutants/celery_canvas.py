@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .celery import _mutant
+from .mutation import Mutant
 
 MUTANTS = (
     _mutant(
@@ -146,5 +147,22 @@ MUTANTS = (
         '        for option, hook in (("link", "on_callback"), ("link_error", "on_errback")):',
         '        for option, hook in (("link_error", "on_errback"),):',
         "test_canvas_stamps.py::test_stamps_by_keyword[linked task]",
+    ),
+    Mutant(
+        "canvas-retry-is-noted-last",
+        "compat/celery_shim/app/running.py",
+        "                if throw and request.id:\n                    self._note_retry(request, result)\n",
+        "",
+        ("tests/unit/celery_shim/test_retry_order.py::test_the_last_attempt_has_the_last_word",),
+    ),
+    Mutant(
+        "canvas-stopped-members-are-not-counted",
+        "compat/celery_shim/backends/unsent.py",
+        "            if member and not counted:",
+        "            if member and not counted and store_result:",
+        (
+            "tests/conformance/celery/test_canvas_failures.py::test_ending[start of a chain in a header-expired]",
+            "tests/unit/celery_shim/test_random_canvases.py",
+        ),
     ),
 )

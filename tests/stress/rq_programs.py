@@ -36,7 +36,6 @@ class Runs:
         self.count: Counter[str] = Counter()
         self.active: set[str] = set()
         self.overlaps: list[str] = []
-        self.never = threading.Event()
 
     def enter(self, name: str) -> int:
         with self.lock:
@@ -74,8 +73,10 @@ def perform_until_stopped(name: str) -> None:
         job = get_current_job()
         assert job is not None
         send_stop_job_command(job.connection, job.id)
+        # an event of its own: an interrupt between taking a lock and noting that it is held leaves it taken for all
+        never = threading.Event()
         for _ in range(500):
-            runs.never.wait(0.01)
+            never.wait(0.01)
     finally:
         runs.leave(name)
 
