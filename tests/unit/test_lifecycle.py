@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from brokerless import BackgroundTasks, TaskCancelledError, TaskStatus
-from tests.unit.rig import SOON, Gate, python, python_ok
+from tests.unit.rig import SOON, Gate, eventually, python, python_ok
 
 
 def ours() -> list[threading.Thread]:
