@@ -7,7 +7,7 @@ SOURCES := pyproject.toml CMakeLists.txt $(shell find brokerless compat native -
 export PATH := $(abspath $(BIN)):$(PATH)
 
 .PHONY: demo test install dev native-test lint type packaging oracles oracle-record upstream mutants servers stress stress-compiler soak asan \
-    pythons bench full clean
+    pythons freethreaded bench full clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -93,10 +93,18 @@ asan:
 pythons:
 	tools/pythons.sh
 
+# The unit tests and eight threads on a CPython without a GIL: make freethreaded PYTHON_FT=/path/to/python3.13t
+freethreaded:
+ifdef PYTHON_FT
+	PYTHON_FT="$(PYTHON_FT)" tools/freethreaded.sh
+else
+	@echo "NOT RUN: the tests without a GIL; name a free-threaded interpreter: make $(or $(MAKECMDGOALS),freethreaded) PYTHON_FT=…"
+endif
+
 bench: install
 	$(BIN)/python benchmarks/engine.py --json benchmarks/out/engine.json
 
-full: lint type test native-test packaging asan oracles servers upstream mutants stress pythons
+full: lint type test native-test packaging asan oracles servers upstream mutants stress pythons freethreaded
 
 clean:
 	rm -rf build dist .venv
