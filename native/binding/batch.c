@@ -26,9 +26,7 @@ typedef struct Batch {
 
 static PyObject *key_func, *key_args, *key_kwargs, *name_batch_item;
 
-static int intern_keys(void) {
-    if (name_batch_item != NULL)
-        return 0;
+int bl_batch_init(void) {
     key_func = PyUnicode_InternFromString("func");
     key_args = PyUnicode_InternFromString("args");
     key_kwargs = PyUnicode_InternFromString("kwargs");
@@ -91,11 +89,11 @@ static int from_tuple(PyObject *item, Submission *what, PyObject **args, PyObjec
     return what->delay == -1 || what->expires == -1 || what->timeout == -1 ? -1 : 0;
 }
 
-static TaskObject *build(EngineObject *engine, Submission *what, PyObject *args, PyObject *kwargs) {
+static TaskObject *build_with(EngineObject *engine, Submission *what, PyObject *args, PyObject *kwargs) {
     PyObject *small[32];
     PyObject *names = NULL;
     Py_ssize_t positional = args != NULL ? PyTuple_GET_SIZE(args) : 0;
-    Py_ssize_t named = kwargs != NULL && kwargs != Py_None ? PyDict_Size(kwargs) : 0;
+    Py_ssize_t named = kwargs != NULL ? PyDict_Size(kwargs) : 0;
     if (named < 0)
         return NULL;
     what->nargs = positional + named;
@@ -124,7 +122,16 @@ failed:
     return NULL;
 }
 
-static TaskObject *from_item(Batch *batch, PyObject *item) {
+static TaskObject *build(EngineObject *engine, Submission *what, PyObject *args, PyObject *kwargs) {
+    if (kwargs == NULL || kwargs == Py_None)
+        return build_with(engine, what, args, NULL);
+    PyObject *own = bl_own_dict(kwargs);
+    TaskObject *task = own != NULL ? build_with(engine, what, args, own) : NULL;
+    Py_XDECREF(own);
+    return task;
+}
+
+static TaskObject *from_own_item(Batch *batch, PyObject *item) {
     EngineObject *engine = batch->engine;
     Submission what = {
         .queue = engine->defaults.queue,
@@ -159,6 +166,13 @@ static TaskObject *from_item(Batch *batch, PyObject *item) {
         task = build(engine, &what, args, kwargs);
 done:
     Py_XDECREF(made);
+    return task;
+}
+
+static TaskObject *from_item(Batch *batch, PyObject *item) {
+    PyObject *own = PyDict_CheckExact(item) ? bl_own_dict(item) : Py_NewRef(item);
+    TaskObject *task = own != NULL ? from_own_item(batch, own) : NULL;
+    Py_XDECREF(own);
     return task;
 }
 
@@ -232,7 +246,7 @@ static int launch(EngineObject *engine, TaskObject *task) {
     bl_slot *slot = task->slot;
     uint32_t seen;
     bool expires = slot->expires != BL_NEVER;
-    bl_observe_submit(engine, task);
+    bl_observe(task, BL_ON_SUBMIT);
     Py_INCREF(task);
     if (slot->due != BL_NEVER) {
         if (bl_core_schedule(core, slot, slot->due) == BL_OK)
@@ -240,11 +254,8 @@ static int launch(EngineObject *engine, TaskObject *task) {
     } else {
         bl_store_release(&slot->word, BL_QUEUED); /* private until the push; acquire in the transitions */
         if (bl_core_push_quiet(core, slot, false) == BL_OK) {
-            if (expires) {
-                Py_INCREF(task);
-                if (bl_core_schedule(core, slot, slot->expires) != BL_OK)
-                    Py_DECREF(task);
-            }
+            if (expires)
+                bl_arm_expiry(engine, task);
             return 0;
         }
     }
@@ -290,9 +301,9 @@ PyObject *bl_engine_enqueue_many(PyObject *self, PyObject *args, PyObject *kwarg
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$K:enqueue_many", names, &given, &limit))
         return NULL;
     EngineObject *engine = (EngineObject *)self;
-    if (intern_keys() < 0 || bl_engine_enter(engine) < 0)
+    if (bl_engine_enter(engine) < 0)
         return NULL;
-    PyObject *items = PySequence_Fast(given, "enqueue_many() needs a sequence of tasks");
+    PyObject *items = bl_own_items(given, "enqueue_many() needs a sequence of tasks");
     if (items == NULL)
         return NULL;
     Batch batch = {.engine = engine, .limit = limit, .now = bl_core_now(engine->core)};

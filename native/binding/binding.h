@@ -1,12 +1,14 @@
 /* binding.h: the CPython side of the engine: object layouts and the calls between the binding's files.
  *
  * Files: module.c (start-up, constants, errors), task.c (type Task), engine.c (type Engine: set-up, queues,
- * groups, hooks), fork.c, submit.c, worker.c (the loop), batch.c, finish.c (every way an attempt or a task ends), keeper.c
+ * groups), hooks.c, fork.c, submit.c, worker.c (the loop), batch.c, finish.c (every way an attempt or a task ends), keeper.c
  * (due work, deadlines, interrupts), query.c (lists and figures).
  *
  * RULES
  * Written as if there were no GIL: what two threads may write goes through the core's atomics or the task's
- * small lock; the lock is never held across a call that can run Python code or release the GIL.
+ * small lock; the lock is never held across a call that can run Python code, release the GIL or detach the thread
+ * (without a GIL, a thread that waits for it would keep the one that detached from coming back).
+ * What a caller may change meanwhile (lists, dicts, hooks) is used through references of one's own.
  * A slot's references: one for the registry, one that moves lane -> worker or timers -> lane; see core.h.
  */
 #ifndef BL_BINDING_H
@@ -17,14 +19,21 @@
 
 #include "core.h"
 
+/* Without a GIL, one thread at a time per object, as the GIL would have it for a stretch that does not run Python code. */
+#ifdef Py_GIL_DISABLED
+#define BL_BEGIN_CRITICAL(object) Py_BEGIN_CRITICAL_SECTION(object);
+#define BL_END_CRITICAL Py_END_CRITICAL_SECTION();
+#else
+#define BL_BEGIN_CRITICAL(object) {
+#define BL_END_CRITICAL }
+#endif
+
 #define BL_QUEUE_HOOKS 4096 /* queues with an index below this may have hooks */
 
+typedef enum bl_hook_kind { BL_ON_SUBMIT, BL_ON_PUSH, BL_RUNNER, BL_ON_START, BL_ON_FINISH, BL_HOOK_KINDS } bl_hook_kind;
+
 typedef struct QueueHooks {
-    PyObject *on_submit;
-    PyObject *on_push;
-    PyObject *runner;
-    PyObject *on_start;
-    PyObject *on_finish;
+    bl_aptr of[BL_HOOK_KINDS]; /* PyObject *, changed under hook_lock */
 } QueueHooks;
 
 typedef struct Defaults {
@@ -46,7 +55,8 @@ typedef struct EngineObject {
     PyTypeObject *task_type;
     PyObject *weakrefs;
     uint64_t prefix;          /* first half of every task id */
-    uint32_t generation;      /* of the process (forks) that the core belongs to */
+    bl_a32 generation;        /* of the process (forks) that the core belongs to; stored after the core */
+    bl_mutex fork_lock;       /* of several threads that find themselves in a child, one makes the new core */
     Former *former;           /* what prefix was in the parent, its parent and so on */
     unsigned former_count;
     bl_a32 started;           /* _start() was called */
@@ -54,21 +64,23 @@ typedef struct EngineObject {
     bl_a32 stopping;          /* workers leave after their task */
     bl_a32 reserve_asked;
     bl_aptr hooks;            /* QueueHooks[BL_QUEUE_HOOKS], made at the first set_hooks */
+    bl_mutex hook_lock;       /* between reading a hook and having a reference of one's own */
     Defaults defaults;
+    PyObject *options;        /* list: what was ever a default; a submit may be taking a reference to an earlier one */
     bl_mutex guest_lock;
     bl_worker *guests[16];    /* records of threads that are no workers and run tasks (perform) */
     unsigned guest_count;
     PyObject *claim_groups;   /* tuple of queues -> group, for claim() that waits */
-    bool shows_functions;     /* Python functions go to _add_with_options until they are in `seen` */
-    const void *seen[128];    /* code objects by address, never followed; a collision costs one more look */
+    bl_a32 shows_functions;   /* Python functions go to _add_with_options until they are in `seen` */
+    bl_aptr seen[128];        /* code objects by address, never followed; a collision costs one more look */
 } EngineObject;
 
 /* Whether add_task() may take the function without showing it to Python. */
-static inline bool bl_engine_knows(const EngineObject *engine, PyObject *func) {
-    if (!engine->shows_functions || !PyFunction_Check(func))
+static inline bool bl_engine_knows(EngineObject *engine, PyObject *func) {
+    if (bl_load_relaxed(&engine->shows_functions) == 0 || !PyFunction_Check(func))
         return true;
     const void *code = PyFunction_GET_CODE(func);
-    return engine->seen[((uintptr_t)code >> 4) % 128] == code;
+    return bl_load_relaxed(&engine->seen[((uintptr_t)code >> 4) % 128]) == code;
 }
 
 typedef struct Callback {
@@ -142,8 +154,15 @@ extern PyType_Spec bl_task_spec;
 
 /* engine.c */
 int bl_engine_enter(EngineObject *engine); /* before each use: fork check, lazy start. -1 with an exception set */
-QueueHooks *bl_engine_hooks(EngineObject *engine, unsigned queue);
 extern PyType_Spec bl_engine_spec;
+
+/* hooks.c */
+PyObject *bl_hook(EngineObject *engine, unsigned queue, bl_hook_kind kind); /* a new reference, or NULL: there is none */
+bool bl_has_hook(EngineObject *engine, unsigned queue, bl_hook_kind kind);
+void bl_observe(TaskObject *task, bl_hook_kind kind); /* call the hook with the task; its error is reported and dropped */
+int bl_hooks_visit(EngineObject *engine, visitproc visit, void *arg);
+void bl_hooks_clear(EngineObject *engine);
+PyObject *bl_engine_set_hooks(PyObject *self, PyObject *args, PyObject *kwargs);
 
 /* fork.c */
 extern uint32_t bl_generation; /* counts forks; changed only in a child that has one thread */
@@ -154,14 +173,16 @@ uint64_t bl_engine_prefix(EngineObject *engine, uint16_t generation); /* of the 
 
 /* submit.c */
 PyObject *bl_submit(EngineObject *engine, const Submission *what);
-void bl_observe_submit(EngineObject *engine, TaskObject *task); /* before anybody can take the task */
 void bl_pushed(EngineObject *engine, unsigned queue, unsigned lane, bool woken); /* hooks after something became QUEUED */
 PyObject *bl_engine_submit(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
 PyObject *bl_engine_add_task(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
 PyObject *bl_engine_enqueue(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
 /* batch.c */
 PyObject *bl_engine_enqueue_many(PyObject *self, PyObject *args, PyObject *kwargs);
+int bl_batch_init(void);
 /* submit.c again */
+int bl_submit_init(void);
+void bl_arm_expiry(EngineObject *engine, TaskObject *task); /* after the push; holds a reference while it is armed */
 int bl_requeue(EngineObject *engine, TaskObject *task); /* DELAYED -> QUEUED, past any bound; consumes the reference */
 /* Ask engine._full about a full lane: 0 try again, -1 exception set. */
 int bl_ask_for_room(EngineObject *engine, unsigned queue, unsigned lane, uint64_t count, uint64_t limit);
@@ -215,6 +236,9 @@ PyObject *bl_memory_stats(PyObject *module, PyObject *unused);
 /* values.c */
 PyObject *bl_copy_plain(PyObject *module, PyObject *value);
 PyObject *bl_copy_arguments(PyObject *module, PyObject *const *args, Py_ssize_t count);
+/* A tuple or list, a dict that nobody changes while it is looked at: new references. NULL with an exception. */
+PyObject *bl_own_items(PyObject *given, const char *refusal);
+PyObject *bl_own_dict(PyObject *dict);
 int bl_values_init(PyObject *module);
 
 #endif

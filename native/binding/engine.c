@@ -1,8 +1,8 @@
-/* engine.c: the type Engine: set-up, queues, groups, hooks and the end.
+/* engine.c: the type Engine: set-up, queues, groups and the end.
  *
  * brokerless.engine.Engine subclasses it and owns the threads; the methods named with an underscore here are
  * the plain versions of what that class decides. Work is submitted in submit.c and batch.c, run in worker.c,
- * and looked at in keeper.c and query.c; what a fork does to it is in fork.c.
+ * and looked at in keeper.c and query.c; hooks are in hooks.c, what a fork does to it is in fork.c.
  */
 #include "binding.h"
 
@@ -49,7 +49,8 @@ static int engine_init(PyObject *self, PyObject *args, PyObject *kwargs) {
         return -1;
     engine->core = bl_core_new(&config);
     engine->claim_groups = PyDict_New();
-    if (engine->core == NULL || engine->claim_groups == NULL)
+    engine->options = PyList_New(0);
+    if (engine->core == NULL || engine->claim_groups == NULL || engine->options == NULL)
         return PyErr_NoMemory(), -1;
     engine->task_type = (PyTypeObject *)Py_NewRef(task_type);
     engine->generation = bl_generation;
@@ -75,7 +76,7 @@ static int start(EngineObject *engine) {
 }
 
 int bl_engine_enter(EngineObject *engine) {
-    if (engine->core == NULL || engine->generation != bl_generation)
+    if (bl_load_acquire(&engine->generation) != bl_generation || engine->core == NULL) /* release in fork.c */
         if (bl_engine_fork_check(engine) < 0)
             return -1;
     if (bl_load_acquire(&engine->closed) != 0) { /* stored by close() */
@@ -83,11 +84,6 @@ int bl_engine_enter(EngineObject *engine) {
         return -1;
     }
     return bl_load_acquire(&engine->started) != 0 ? 0 : start(engine);
-}
-
-QueueHooks *bl_engine_hooks(EngineObject *engine, unsigned queue) {
-    QueueHooks *table = bl_load_acquire(&engine->hooks); /* release in set_hooks */
-    return table != NULL && queue < BL_QUEUE_HOOKS ? &table[queue] : NULL;
 }
 
 static int drop_retained(EngineObject *engine);
@@ -104,16 +100,11 @@ static int engine_traverse(PyObject *self, visitproc visit, void *arg) {
     EngineObject *engine = (EngineObject *)self;
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(engine->task_type);
-    Py_VISIT(engine->defaults.options);
     Py_VISIT(engine->claim_groups);
-    QueueHooks *table = bl_load_relaxed(&engine->hooks);
-    for (unsigned i = 0; table != NULL && i < BL_QUEUE_HOOKS; i++) {
-        Py_VISIT(table[i].on_submit);
-        Py_VISIT(table[i].on_push);
-        Py_VISIT(table[i].runner);
-        Py_VISIT(table[i].on_start);
-        Py_VISIT(table[i].on_finish);
-    }
+    Py_VISIT(engine->options);
+    int visited = bl_hooks_visit(engine, visit, arg);
+    if (visited != 0)
+        return visited;
     /* Kept tasks hold the engine and the registry holds them: only a stopped engine pays for the walk. */
     if (engine->core != NULL && engine->generation == bl_generation && bl_load_relaxed(&engine->stopping) != 0) {
         int result = 0;
@@ -126,16 +117,10 @@ static int engine_traverse(PyObject *self, visitproc visit, void *arg) {
 
 static int engine_clear_refs(PyObject *self) {
     EngineObject *engine = (EngineObject *)self;
-    Py_CLEAR(engine->defaults.options);
+    engine->defaults.options = NULL;
     Py_CLEAR(engine->claim_groups);
-    QueueHooks *table = bl_load_relaxed(&engine->hooks);
-    for (unsigned i = 0; table != NULL && i < BL_QUEUE_HOOKS; i++) {
-        Py_CLEAR(table[i].on_submit);
-        Py_CLEAR(table[i].on_push);
-        Py_CLEAR(table[i].runner);
-        Py_CLEAR(table[i].on_start);
-        Py_CLEAR(table[i].on_finish);
-    }
+    Py_CLEAR(engine->options);
+    bl_hooks_clear(engine);
     return engine->core != NULL && engine->generation == bl_generation ? drop_retained(engine) : 0;
 }
 
@@ -245,50 +230,6 @@ static PyObject *engine_pause_group(PyObject *self, PyObject *args) {
     Py_RETURN_NONE;
 }
 
-static QueueHooks *hook_table(EngineObject *engine) {
-    QueueHooks *table = bl_load_acquire(&engine->hooks); /* release below */
-    if (table != NULL)
-        return table;
-    QueueHooks *fresh = PyMem_Calloc(BL_QUEUE_HOOKS, sizeof *fresh);
-    if (fresh == NULL)
-        return (void)PyErr_NoMemory(), NULL;
-    void *before = NULL;
-    if (bl_cas_acq_rel(&engine->hooks, &before, fresh)) /* acquire in bl_engine_hooks */
-        return fresh;
-    PyMem_Free(fresh);
-    return before;
-}
-
-static void set_hook(PyObject **place, PyObject *given) {
-    if (given == NULL)
-        return;
-    PyObject *old = *place;
-    *place = given == Py_None ? NULL : Py_NewRef(given);
-    Py_XDECREF(old);
-}
-
-static PyObject *engine_set_hooks(PyObject *self, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"queue", "on_push", "runner", "on_start", "on_finish", "on_submit", NULL};
-    EngineObject *engine = (EngineObject *)self;
-    unsigned int queue;
-    PyObject *on_push = NULL, *runner = NULL, *on_start = NULL, *on_finish = NULL, *on_submit = NULL;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "I|$OOOOO:set_hooks", names, &queue, &on_push, &runner, &on_start,
-                                     &on_finish, &on_submit) ||
-        !ready(engine))
-        return NULL;
-    if (queue >= BL_QUEUE_HOOKS || bl_core_queue(engine->core, queue) == NULL)
-        return PyErr_Format(PyExc_ValueError, "queue %u does not exist or is not among the first %d", queue, BL_QUEUE_HOOKS);
-    QueueHooks *table = hook_table(engine);
-    if (table == NULL)
-        return NULL;
-    set_hook(&table[queue].on_push, on_push);
-    set_hook(&table[queue].runner, runner);
-    set_hook(&table[queue].on_start, on_start);
-    set_hook(&table[queue].on_finish, on_finish);
-    set_hook(&table[queue].on_submit, on_submit);
-    Py_RETURN_NONE;
-}
-
 static PyObject *engine_set_defaults(PyObject *self, PyObject *args, PyObject *kwargs) {
     static char *names[] = {"lane", "limit", "timeout", "options", "queue", NULL};
     EngineObject *engine = (EngineObject *)self;
@@ -301,9 +242,9 @@ static PyObject *engine_set_defaults(PyObject *self, PyObject *args, PyObject *k
     int64_t span = bl_nanoseconds(timeout, 0);
     if (span == -1)
         return NULL;
-    PyObject *old = engine->defaults.options;
-    engine->defaults = (Defaults){queue, lane, limit, span, options == Py_None ? NULL : Py_NewRef(options)};
-    Py_XDECREF(old);
+    if (!ready(engine) || PyList_Append(engine->options, options) < 0)
+        return NULL;
+    engine->defaults = (Defaults){queue, lane, limit, span, options == Py_None ? NULL : options};
     Py_RETURN_NONE;
 }
 
@@ -311,14 +252,14 @@ static PyObject *engine_show_functions(PyObject *self, PyObject *on) {
     int yes = PyObject_IsTrue(on);
     if (yes < 0)
         return NULL;
-    ((EngineObject *)self)->shows_functions = yes;
+    bl_store_relaxed(&((EngineObject *)self)->shows_functions, (uint32_t)yes);
     Py_RETURN_NONE;
 }
 
 static PyObject *engine_know(PyObject *self, PyObject *func) {
     if (PyFunction_Check(func)) {
-        const void *code = PyFunction_GET_CODE(func);
-        ((EngineObject *)self)->seen[((uintptr_t)code >> 4) % 128] = code;
+        void *code = PyFunction_GET_CODE(func);
+        bl_store_relaxed(&((EngineObject *)self)->seen[((uintptr_t)code >> 4) % 128], code);
     }
     Py_RETURN_NONE;
 }
@@ -475,7 +416,7 @@ static PyMethodDef engine_methods[] = {
     {"subscribe", engine_subscribe, METH_VARARGS, NULL},
     {"rotate", engine_rotate, METH_VARARGS, NULL},
     {"pause_group", engine_pause_group, METH_VARARGS, NULL},
-    {"set_hooks", FAST(engine_set_hooks), METH_VARARGS | METH_KEYWORDS, NULL},
+    {"set_hooks", FAST(bl_engine_set_hooks), METH_VARARGS | METH_KEYWORDS, NULL},
     {"set_defaults", FAST(engine_set_defaults), METH_VARARGS | METH_KEYWORDS, NULL},
     {"show_functions", engine_show_functions, METH_O,
      PyDoc_STR("show_functions(on) -> None: add_task() gives functions that know() has not had to _add_with_options().")},

@@ -59,16 +59,6 @@ static void run_callbacks(TaskObject *task) {
     Py_DECREF(callbacks);
 }
 
-static void observe_finish(TaskObject *task) {
-    QueueHooks *hooks = bl_engine_hooks(task->engine, task->slot->queue);
-    if (hooks == NULL || hooks->on_finish == NULL)
-        return;
-    PyObject *result = PyObject_CallOneArg(hooks->on_finish, (PyObject *)task);
-    if (result == NULL)
-        PyErr_WriteUnraisable(hooks->on_finish);
-    Py_XDECREF(result);
-}
-
 /* Drop an expiry entry that is of no use any more, with its reference. */
 static void forget_timer(TaskObject *task) {
     if (task->slot->expires != BL_NEVER && bl_core_unschedule(task->engine->core, task->slot))
@@ -93,8 +83,7 @@ void bl_flush_wake(bl_worker *worker) {
  * else to run first therefore remembers the word, and wakes its waiters when it has let go of the GIL or found
  * the next task (a word whose slot serves another task by then costs that task's waiters one look). */
 static void wake_waiters(TaskObject *task, bl_worker *worker, bool callbacks) {
-    QueueHooks *hooks = bl_engine_hooks(task->engine, task->slot->queue);
-    if (worker == NULL || callbacks || (hooks != NULL && hooks->on_finish != NULL)) {
+    if (worker == NULL || callbacks || bl_has_hook(task->engine, task->slot->queue, BL_ON_FINISH)) {
         bl_addr_wake(&task->slot->word, INT_MAX);
         return;
     }
@@ -115,7 +104,7 @@ static void ended(TaskObject *task, bl_worker *worker, uint32_t seen, unsigned s
     uint32_t generation = bl_generation;
     if ((seen & BL_F_CALLBACKS) != 0)
         run_callbacks(task);
-    observe_finish(task);
+    bl_observe(task, BL_ON_FINISH);
     if (generation != bl_generation)
         return; /* one of them forked, and this is the child: the rest is the parent's to do */
     if (state == BL_COMPLETED)
@@ -201,12 +190,17 @@ static bool retry_later(TaskObject *task, uint32_t attempt, double delay) {
     bl_mutex_lock(&task->lock);
     uint32_t word = bl_load_acquire(&slot->word); /* transitions in slots.c release */
     bool mine = bl_word_state(word) == BL_RUNNING && bl_word_attempt(word) == attempt;
+    bool armed = false;
     if (mine) {
+        /* it has started in time: expiry is over. Its submitter may have armed it after forget_timer() looked. */
+        armed = slot->expires != BL_NEVER && bl_core_unschedule(core, slot);
         slot->due = when;
-        slot->expires = BL_NEVER; /* it has started in time: expiry is over */
+        slot->expires = BL_NEVER;
         mine = bl_slot_retry(slot, attempt, BL_DELAYED, &seen) == BL_OK;
     }
     bl_mutex_unlock(&task->lock);
+    if (armed)
+        Py_DECREF(task);
     if (!mine)
         return false;
     Py_INCREF(task);
@@ -231,6 +225,6 @@ bool bl_attempt_failed(TaskObject *task, bl_worker *worker, uint32_t attempt, Py
     if (!retry_later(task, attempt, delay))
         return false;
     bl_core_count_retry(task->engine->core, worker);
-    observe_finish(task);
+    bl_observe(task, BL_ON_FINISH);
     return true;
 }

@@ -189,8 +189,15 @@ PyMODINIT_FUNC PyInit__engine(void) {
     PyObject *module = PyModule_Create(&module_definition);
     if (module == NULL)
         return NULL;
+#ifdef Py_GIL_DISABLED
+    if (PyUnstable_Module_SetGIL(module, Py_MOD_GIL_NOT_USED) < 0) { /* else importing this would switch the GIL on */
+        Py_DECREF(module);
+        return NULL;
+    }
+#endif
     if (intern_strings() < 0 || make_helpers() < 0 || PyModule_AddObjectRef(module, "OPTION_NAMES", bl_option_names) < 0 ||
-        make_errors(module) < 0 || make_types(module) < 0 || make_constants(module) < 0 || bl_values_init(module) < 0) {
+        make_errors(module) < 0 || make_types(module) < 0 || make_constants(module) < 0 || bl_values_init(module) < 0 || bl_submit_init() < 0 ||
+        bl_batch_init() < 0) {
         Py_DECREF(module);
         return NULL;
     }

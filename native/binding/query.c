@@ -233,7 +233,7 @@ PyObject *bl_engine_totals(PyObject *self, PyObject *unused) {
 }
 
 static PyObject *quantiles(const uint64_t *totals, PyObject *asked) {
-    PyObject *qs = PySequence_Fast(asked, "quantiles must be a sequence of numbers from 0 to 1");
+    PyObject *qs = bl_own_items(asked, "quantiles must be a sequence of numbers from 0 to 1");
     PyObject *list = qs != NULL ? PyList_New(PySequence_Fast_GET_SIZE(qs)) : NULL;
     for (Py_ssize_t i = 0; list != NULL && i < PySequence_Fast_GET_SIZE(qs); i++) {
         double q = PyFloat_AsDouble(PySequence_Fast_GET_ITEM(qs, i));

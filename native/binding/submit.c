@@ -23,25 +23,14 @@ static void urge(EngineObject *engine) {
     Py_END_ALLOW_THREADS
 }
 
-void bl_observe_submit(EngineObject *engine, TaskObject *task) {
-    QueueHooks *hooks = bl_engine_hooks(engine, task->slot->queue);
-    if (hooks == NULL || hooks->on_submit == NULL)
-        return;
-    PyObject *hook = Py_NewRef(hooks->on_submit); /* it may be removed while it runs */
-    PyObject *result = PyObject_CallOneArg(hook, (PyObject *)task);
-    if (result == NULL)
-        PyErr_WriteUnraisable(hook);
-    Py_XDECREF(result);
-    Py_DECREF(hook);
-}
-
 void bl_pushed(EngineObject *engine, unsigned queue, unsigned lane, bool woken) {
-    QueueHooks *hooks = bl_engine_hooks(engine, queue);
-    if (hooks != NULL && hooks->on_push != NULL) {
-        PyObject *result = PyObject_CallNoArgs(hooks->on_push);
+    PyObject *hook = bl_hook(engine, queue, BL_ON_PUSH);
+    if (hook != NULL) {
+        PyObject *result = PyObject_CallNoArgs(hook);
         if (result == NULL)
-            PyErr_WriteUnraisable(hooks->on_push);
+            PyErr_WriteUnraisable(hook);
         Py_XDECREF(result);
+        Py_DECREF(hook);
     } else if (lane == 0 && !woken) {
         urge(engine);
     }
@@ -130,12 +119,19 @@ static void unlist(EngineObject *engine, TaskObject *task) {
     PyErr_NoMemory();
 }
 
-static int schedule_expiry(EngineObject *engine, TaskObject *task) {
+/* The task is in its lane: a worker may be running it, or be through with it. A retry has a timer of its own, and a
+ * task that is over needs none; both ends of an attempt look for this one under the lock or after their transition. */
+void bl_arm_expiry(EngineObject *engine, TaskObject *task) {
+    bl_slot *slot = task->slot;
     Py_INCREF(task);
-    if (bl_core_schedule(engine->core, task->slot, task->slot->expires) == BL_OK)
-        return 0;
-    Py_DECREF(task); /* no timer: the worker that takes it finds out that it has expired */
-    return -1;
+    bl_mutex_lock(&task->lock);
+    uint32_t word = bl_load_acquire(&slot->word); /* transitions in slots.c release */
+    bool armed = !bl_word_terminal(word) && bl_word_state(word) != BL_DELAYED && slot->expires != BL_NEVER &&
+                 bl_core_schedule(engine->core, slot, slot->expires) == BL_OK;
+    bl_mutex_unlock(&task->lock);
+    /* without memory for the timer, the worker that takes the task finds out that it has expired */
+    if (!armed || (bl_word_terminal(bl_load_acquire(&slot->word)) && bl_core_unschedule(engine->core, slot)))
+        Py_DECREF(task);
 }
 
 static int push(EngineObject *engine, TaskObject *task, bool front) {
@@ -151,18 +147,19 @@ static int push(EngineObject *engine, TaskObject *task, bool front) {
         return -1;
     }
     if (expires)
-        (void)schedule_expiry(engine, task);
-    if (lane == 0 || engine->hooks != NULL)
+        bl_arm_expiry(engine, task);
+    if (lane == 0 || bl_load_relaxed(&engine->hooks) != NULL)
         bl_pushed(engine, queue, lane, woken);
     return 0;
 }
 
 static int delay(EngineObject *engine, TaskObject *task) {
     Py_INCREF(task);
-    if (bl_core_schedule(engine->core, task->slot, task->slot->due) == BL_OK)
-        return 0;
-    Py_DECREF(task);
-    return -1;
+    int result = bl_core_schedule(engine->core, task->slot, task->slot->due) == BL_OK ? 0 : -1;
+    /* it stands in the registry already: somebody may have cancelled it before it had its timer */
+    if (result < 0 || (bl_word_terminal(bl_load_acquire(&task->slot->word)) && bl_core_unschedule(engine->core, task->slot)))
+        Py_DECREF(task);
+    return result;
 }
 
 PyObject *bl_submit(EngineObject *engine, const Submission *what) {
@@ -187,8 +184,7 @@ PyObject *bl_submit(EngineObject *engine, const Submission *what) {
         Py_DECREF(task);
         return NULL;
     }
-    if (engine->hooks != NULL)
-        bl_observe_submit(engine, task);
+    bl_observe(task, BL_ON_SUBMIT);
     if ((delayed ? delay(engine, task) : push(engine, task, what->front)) < 0) {
         unlist(engine, task);
         Py_DECREF(task);
@@ -224,7 +220,7 @@ int bl_requeue(EngineObject *engine, TaskObject *task) {
         return -1;
     }
     if (expires) {
-        (void)schedule_expiry(engine, task);
+        bl_arm_expiry(engine, task);
         Py_DECREF(task);
     }
     bl_pushed(engine, queue, lane, woken);
@@ -378,7 +374,7 @@ static int lay_out(PyObject *args, PyObject *kwargs, Submission *what, PyObject 
         return -1;
     }
     Py_ssize_t positional = PyTuple_GET_SIZE(args);
-    Py_ssize_t named = kwargs != NULL && kwargs != Py_None ? PyDict_Size(kwargs) : 0;
+    Py_ssize_t named = kwargs != NULL ? PyDict_Size(kwargs) : 0;
     if (named < 0)
         return -1;
     what->args = &PyTuple_GET_ITEM(args, 0);
@@ -416,7 +412,7 @@ enum { K_QUEUE, K_LANE, K_FRONT, K_DELAY, K_EXPIRES, K_TIMEOUT, K_LIMIT, K_KEEP,
 
 static PyObject *enqueue_names[K_COUNT];
 
-static int intern_names(void) {
+int bl_submit_init(void) {
     static const char *const names[K_COUNT] = {"queue",   "lane",  "front", "delay",   "expires", "timeout",
                                                "limit", "keep", "options", "extra", "context"};
     for (int i = 0; i < K_COUNT; i++)
@@ -483,8 +479,6 @@ PyObject *bl_engine_enqueue(PyObject *self, PyObject *const *args, Py_ssize_t na
     EngineObject *engine = (EngineObject *)self;
     if (nargs < 1 || nargs > 3)
         return PyErr_Format(PyExc_TypeError, "enqueue() takes func, args and kwargs by position, %zd were given", nargs);
-    if (intern_names() < 0)
-        return NULL;
     Submission what = {.func = args[0], .expires = BL_NEVER, .keep = true, .context = true};
     for (Py_ssize_t i = 0; kwnames != NULL && i < PyTuple_GET_SIZE(kwnames); i++) {
         int which = find_option(PyTuple_GET_ITEM(kwnames, i));
@@ -494,8 +488,12 @@ PyObject *bl_engine_enqueue(PyObject *self, PyObject *const *args, Py_ssize_t na
     PyObject *names = NULL;
     PyObject **values = NULL;
     PyObject *task = NULL;
-    if (nargs == 1 || lay_out(args[1], nargs > 2 ? args[2] : NULL, &what, &names, &values) == 0)
+    PyObject *keywords = nargs > 2 && args[2] != Py_None ? bl_own_dict(args[2]) : NULL;
+    if (nargs > 2 && args[2] != Py_None && keywords == NULL)
+        return NULL;
+    if (nargs == 1 || lay_out(args[1], keywords, &what, &names, &values) == 0)
         task = bl_submit(engine, &what);
+    Py_XDECREF(keywords);
     Py_XDECREF(names);
     PyMem_Free(values);
     return task;

@@ -92,13 +92,9 @@ static PyObject *copy_pairs(PyObject *dict, int depth, bool tuples) {
 /* Without a GIL nobody may change the container meanwhile. */
 static PyObject *guarded(PyObject *(*how)(PyObject *, int, bool), PyObject *container, int depth, bool tuples) {
     PyObject *made;
-#ifdef Py_GIL_DISABLED
-    Py_BEGIN_CRITICAL_SECTION(container);
-#endif
+    BL_BEGIN_CRITICAL(container)
     made = how(container, depth, tuples);
-#ifdef Py_GIL_DISABLED
-    Py_END_CRITICAL_SECTION();
-#endif
+    BL_END_CRITICAL
     return made;
 }
 
@@ -116,6 +112,22 @@ static PyObject *copy(PyObject *value, int depth, bool tuples) {
             return guarded(copy_pairs, value, depth, tuples);
     }
     return Py_NewRef(Py_NotImplemented);
+}
+
+PyObject *bl_own_items(PyObject *given, const char *refusal) {
+#ifdef Py_GIL_DISABLED
+    if (PyList_CheckExact(given))
+        return PyList_AsTuple(given);
+#endif
+    return PySequence_Fast(given, refusal);
+}
+
+PyObject *bl_own_dict(PyObject *dict) {
+#ifdef Py_GIL_DISABLED
+    return PyDict_Copy(dict);
+#else
+    return Py_NewRef(dict);
+#endif
 }
 
 PyObject *bl_copy_plain(PyObject *module, PyObject *value) {

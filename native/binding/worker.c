@@ -22,29 +22,53 @@ TaskObject *bl_current(void) { return current_task; }
 
 void bl_forget_current(void) { current_task = NULL; }
 
-static PyObject *call_function(TaskObject *task) {
-    PyObject *kwnames = bl_task_kwnames(task);
+static PyObject *vectorcall(TaskObject *task, PyObject *func, PyObject *const *items) {
+    Py_ssize_t nargs = bl_task_nargs(task);
+    PyObject *kwnames = (task->shape & BL_HAS_KWNAMES) != 0 ? items[nargs] : NULL;
     Py_ssize_t named = kwnames != NULL ? PyTuple_GET_SIZE(kwnames) : 0;
-    return PyObject_Vectorcall(task->func, task->items, (size_t)(bl_task_nargs(task) - named), kwnames);
+    return PyObject_Vectorcall(func, items, (size_t)(nargs - named), kwnames);
 }
 
-static PyObject *call_plain(TaskObject *task, QueueHooks *hooks) {
-    if (hooks != NULL && hooks->runner != NULL)
-        return PyObject_CallOneArg(hooks->runner, (PyObject *)task);
-    return call_function(task);
+/* A C function uses what it was given without references of its own. Where an attempt may be stuck in it while a later
+ * one completes the task and lets go of the arguments, they are held here. */
+static PyObject *call_holding(TaskObject *task) {
+    Py_ssize_t size = Py_SIZE(task);
+    PyObject *held = PyTuple_New(size + 1);
+    if (held == NULL)
+        return NULL;
+    bl_mutex_lock(&task->lock);
+    bool released = (task->shape & BL_RELEASED) != 0; /* this attempt was given up before it began */
+    for (Py_ssize_t i = 0; !released && i < size; i++)
+        PyTuple_SET_ITEM(held, i, Py_NewRef(task->items[i]));
+    PyTuple_SET_ITEM(held, size, Py_NewRef(task->func));
+    bl_mutex_unlock(&task->lock);
+    PyObject *result = released ? Py_NewRef(Py_None) : vectorcall(task, PyTuple_GET_ITEM(held, size), &PyTuple_GET_ITEM(held, 0));
+    Py_DECREF(held);
+    return result;
 }
 
-static PyObject *call(TaskObject *task, QueueHooks *hooks, uint32_t attempt) {
+static PyObject *call_plain(TaskObject *task) {
+    PyObject *runner = bl_hook(task->engine, task->slot->queue, BL_RUNNER);
+    if (runner != NULL) {
+        PyObject *result = PyObject_CallOneArg(runner, (PyObject *)task);
+        Py_DECREF(runner);
+        return result;
+    }
+    bool gives_up = task->slot->timeout != 0 && !PyFunction_Check(task->func);
+    return gives_up ? call_holding(task) : vectorcall(task, task->func, task->items);
+}
+
+static PyObject *call(TaskObject *task, uint32_t attempt) {
     PyObject *snapshot = bl_task_context(task);
     if (snapshot == NULL)
-        return call_plain(task, hooks);
+        return call_plain(task);
     /* Each retry gets a copy: a stuck attempt may still be inside the snapshot. */
     PyObject *context = attempt > 1 ? PyContext_Copy(snapshot) : Py_NewRef(snapshot);
     if (context == NULL || PyContext_Enter(context) < 0) {
         Py_XDECREF(context);
         return NULL;
     }
-    PyObject *result = call_plain(task, hooks);
+    PyObject *result = call_plain(task);
     PyObject *error = result == NULL ? bl_fetch_exception() : NULL;
     if (PyContext_Exit(context) < 0)
         PyErr_WriteUnraisable(context);
@@ -54,15 +78,6 @@ static PyObject *call(TaskObject *task, QueueHooks *hooks, uint32_t attempt) {
         Py_DECREF(error);
     }
     return result;
-}
-
-static void observe_start(TaskObject *task, QueueHooks *hooks) {
-    if (hooks == NULL || hooks->on_start == NULL)
-        return;
-    PyObject *result = PyObject_CallOneArg(hooks->on_start, (PyObject *)task);
-    if (result == NULL)
-        PyErr_WriteUnraisable(hooks->on_start);
-    Py_XDECREF(result);
 }
 
 /* Raise what may be pending, here, and drop it. Setting the pending exception to NULL instead would leave the
@@ -79,11 +94,10 @@ int64_t bl_run(EngineObject *engine, bl_worker *worker, TaskObject *task, uint32
     bl_core *core = engine->core;
     TaskObject *outer = current_task;
     uint32_t generation = bl_generation;
-    QueueHooks *hooks = bl_engine_hooks(engine, task->slot->queue);
     current_task = task;
-    observe_start(task, hooks);
+    bl_observe(task, BL_ON_START);
     bl_worker_begin(core, worker, task->slot, attempt, bl_core_now(core));
-    PyObject *result = call(task, hooks, attempt);
+    PyObject *result = call(task, attempt);
     if (generation != bl_generation) {
         Py_XDECREF(result);
         return 0;
@@ -252,7 +266,7 @@ static void give_back(EngineObject *engine, bl_worker *worker) {
 }
 
 int bl_queue_indexes(EngineObject *engine, PyObject *queues, uint16_t **indexes, Py_ssize_t *count) {
-    PyObject *items = PySequence_Fast(queues, "queues must be a sequence of queue numbers");
+    PyObject *items = bl_own_items(queues, "queues must be a sequence of queue numbers");
     if (items == NULL)
         return -1;
     *count = PySequence_Fast_GET_SIZE(items);
@@ -292,7 +306,7 @@ static TaskObject *take_one(EngineObject *engine, const uint16_t *queues, Py_ssi
 }
 
 /* The group whose event count wakes threads that wait in claim() for these queues; -1 with an exception. */
-static long claim_group(EngineObject *engine, const uint16_t *queues, Py_ssize_t count) {
+static long find_claim_group(EngineObject *engine, const uint16_t *queues, Py_ssize_t count) {
     PyObject *key = PyBytes_FromStringAndSize((const char *)queues, count * (Py_ssize_t)sizeof *queues);
     if (key == NULL)
         return -1;
@@ -309,6 +323,14 @@ static long claim_group(EngineObject *engine, const uint16_t *queues, Py_ssize_t
         Py_XDECREF(number);
     }
     Py_DECREF(key);
+    return group;
+}
+
+static long claim_group(EngineObject *engine, const uint16_t *queues, Py_ssize_t count) {
+    long group;
+    BL_BEGIN_CRITICAL(engine) /* two threads that claim from the same queues share one group */
+    group = find_claim_group(engine, queues, count);
+    BL_END_CRITICAL
     return group;
 }
 

@@ -14,26 +14,24 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.celery.conftest import redis_url
 from tests.conformance.celery.namespace import API
 from tests.conformance.recording import SIDE
 
 from .celery_canvas_runs import Bench, run
 
-__all__ = ["redis_url"]
-
 ORACLE = SIDE == "oracle"
+if ORACLE:
+    from tests.conformance.celery.conftest import redis_url  # noqa: F401
 CANVASES = int(os.environ.get("CANVASES", "120" if ORACLE else "2000"))
 AT_ONCE = 20 if ORACLE else 100
 PREFIX = itertools.count()
-if not ORACLE:
-    os.environ.setdefault("BROKERLESS_AUTOSTART", "0")
 
 
 @pytest.fixture
 def bench(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     """Tasks on an application with a running worker."""
     monkeypatch.setattr(logging.root.manager, "disable", logging.CRITICAL)
+    monkeypatch.setenv("BROKERLESS_AUTOSTART", "0")
     app = API.Celery("canvases", broker="memory://")
     if ORACLE:
         url = request.getfixturevalue("redis_url")

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from brokerless import BackgroundTasks, TaskCancelledError, TaskStatus
-from tests.unit.rig import SOON, Gate, python, python_ok
+from tests.unit.rig import SOON, Gate, eventually, python, python_ok
 
 
 def ours() -> list[threading.Thread]:
@@ -140,8 +140,8 @@ def test_a_finished_engine_is_freed(make_tasks: Callable[..., BackgroundTasks]) 
     tasks.shutdown()
     gone = weakref.ref(tasks)
     del tasks
-    gc.collect()
-    assert gone() is None
+    # without a GIL, what a thread let go of may be counted only once it has ended
+    eventually(lambda: gc.collect() >= 0 and gone() is None, "the engine is still there")
 
 
 def test_exit_drains() -> None:

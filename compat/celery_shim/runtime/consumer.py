@@ -272,7 +272,7 @@ class Consumer:
         before = join.blocks, join.decision
         join.blocks, join.decision = True, decision
         active = worker.active
-        active[id] = (message, time.time(), threading.get_ident())
+        entry = active[id] = (message, time.time(), threading.get_ident())
         outcome = None
         try:
             if self.bus.mailboxes:
@@ -296,7 +296,8 @@ class Consumer:
                 raise
             self._lost(message, task, worker, exc)
         finally:
-            active.pop(id, None)
+            if active.get(id) is entry:  # a retry without delay may have begun already, under the same id
+                del active[id]
             join.blocks, join.decision = before
             worker.total[task.name] += 1
         if outcome is None:
