@@ -12,6 +12,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+from ..defaults import RQ_KEY_PREFIX
 from . import clock
 from .expiry import Expiry
 from .identity import identity_of
@@ -20,6 +21,9 @@ from .lines import Line
 from .records import JobRecord, ResultRecord
 
 __all__ = ["Store", "all_stores", "store_of"]
+
+COMMANDS = RQ_KEY_PREFIX + ":pubsub:"
+"""Prefix of the channels on which workers hear commands."""
 
 MOST_RESULTS = 10
 """Results that a job keeps, newest last."""
@@ -210,6 +214,8 @@ class Store:
 
     def publish(self, channel: str, message: str) -> int:
         """Hands a message to the channel's listeners, here and now; returns how many there are."""
+        if self.autorun is not None and channel.startswith(COMMANDS):
+            self.autorun.show_workers()  # threads on the short way have not been listening so far
         listeners = list(self.listeners.get(channel, ()))
         for listener in listeners:
             listener(channel, message)

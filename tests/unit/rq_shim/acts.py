@@ -51,10 +51,11 @@ def hold(word: str) -> str:
 
 
 def spin() -> None:
-    """Run until interrupted."""
+    """Run until interrupted. The event is its own: an interrupt may leave the lock of an event taken."""
     started.release()
+    never = threading.Event()
     for _ in range(1000):
-        gate.wait(0.01)
+        never.wait(0.01)
 
 
 def takes_priority(priority: int) -> int:

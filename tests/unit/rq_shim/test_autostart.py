@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
@@ -19,9 +20,12 @@ from tests.unit.rig import SOON
 from . import acts
 
 
-@pytest.fixture(autouse=True)
-def automatic(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Two threads; what the environment of the run says does not count."""
+@pytest.fixture(autouse=True, params=["logged", "quiet"])
+def automatic(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[None]:
+    """Two threads; what the environment of the run says does not count. Quiet: nobody would see the lines of a worker,
+    as in a program that has not set logging up, so that plain jobs go the short way."""
+    if request.param == "quiet":
+        monkeypatch.setattr(logging.getLogger("rq.worker"), "propagate", False)
     monkeypatch.delenv("BROKERLESS_AUTOSTART", raising=False)
     monkeypatch.setenv("BROKERLESS_RQ_WORKERS", "2")
     acts.reset()
