@@ -144,9 +144,10 @@ def forking(*_):
     if pid == 0:
         tasks.add_task(say, "submitted")
         {statement}
-    status.append(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     for _ in range(3):
         tasks.add_task(say, "next")
+    status.append(code)  # last: the main thread goes on to the end of the program
 
 tasks.pause()
 where = {where!r}
