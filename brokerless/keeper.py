@@ -10,7 +10,8 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any
 
@@ -213,6 +214,16 @@ class Keeper:
                 engine.limits.passed(worker, task, attempt)
             self._run(self._timers, engine.now())
             self._run(self._looks, time.monotonic())
+
+    @contextmanager
+    def at_rest(self) -> Iterator[None]:
+        """Nothing that is due is fired meanwhile, unless a timer's function has been running for half a second."""
+        alone = self._firing.acquire(timeout=0.5)
+        try:
+            yield
+        finally:
+            if alone:
+                self._firing.release()
 
     def _run(self, heap: _Heap, now: float) -> None:
         while (func := heap.pop_due(now)) is not None:

@@ -249,7 +249,12 @@ def shut_down(engine: Engine, wait: bool, timeout: float | None, cancel_pending:
     # A task that shuts its own engine down cannot wait for itself.
     inside = engine.is_own_thread()
     finished = settle(engine, timeout) if wait and not inside else engine.outstanding() == 0
-    engine.close()
+    with engine.keeper.at_rest():  # what it has taken as due is in its lane before the workers are told to leave
+        engine.close()
+        if not (wait or cancel_pending):
+            # Workers leave when the lanes are empty; what is only due later would never run.
+            for task in engine.delayed():
+                task.withdraw()
     if wait or cancel_pending:
         if not finished:
             _cancel_waiting(engine)
@@ -257,9 +262,6 @@ def shut_down(engine: Engine, wait: bool, timeout: float | None, cancel_pending:
         for pool in engine.pools():
             pool.stop(wait=wait and not inside, timeout=remaining())
     else:
-        # Workers leave when the lanes are empty; what is only due later would never run.
-        for task in engine.delayed():
-            task.withdraw()
         for pool in engine.pools():
             if pool.started:
                 pool.resume()

@@ -191,9 +191,14 @@ static void loop(EngineObject *engine, bl_worker *worker, PyObject **context) {
         bl_core_take(core, worker, &take);
         if (take.kind == BL_TAKEN_NONE) {
             bl_core_idle(core, worker);
-            if (must_leave(engine, worker, true))
-                break;
-            sleep_for_work(engine, worker, &take);
+            if (!must_leave(engine, worker, true)) {
+                sleep_for_work(engine, worker, &take);
+            } else {
+                if (!must_leave(engine, worker, false)) /* closed: what came after the look and before that is still to do */
+                    bl_core_take(core, worker, &take);
+                if (take.kind == BL_TAKEN_NONE)
+                    break;
+            }
         }
         bl_flush_wake(worker);
         int64_t over = handle(engine, worker, &take);
