@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ....compilation import compiled
-
 __all__ = ["mark", "runnable"]
 
 _IN_C = "__brokerless_in_c__"
@@ -19,6 +17,8 @@ def mark(func: Any, mode: bool | str) -> None:
 
     Raises `CompilationError` for "require" when it does not qualify, `ValueError` for another mode.
     """
+    from ....compilation import compiled  # not at import: it brings half of the engine
+
     setattr(func, _IN_C, compiled(func, mode))
 
 

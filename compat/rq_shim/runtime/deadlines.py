@@ -16,7 +16,6 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from ....compilation import wake
 from .engines import engine, when_new
 
 __all__ = ["Guard", "guard_of", "message_class"]
@@ -191,6 +190,8 @@ def _set_exception(thread_id: int, exception: type[BaseException] | None) -> Non
     given = None if exception is None else ctypes.py_object(exception)
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread_id), given)
     if exception is not None:
+        from ....compilation import wake  # not at import: it brings half of the engine
+
         wake(thread_id)
 
 
