@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -63,3 +64,18 @@ def engine(_threads_end: None) -> Iterator[Engine]:
     made = Engine(name="test")
     yield made
     made.shut_down(True, SOON, True)
+
+
+@pytest.fixture(autouse=True)
+def _logging_stays() -> Iterator[None]:
+    """Workers and settings of tests set logging up for the whole process; the next test starts without that."""
+    root = logging.getLogger()
+    ours = [logging.getLogger(name) for name in list(root.manager.loggerDict) if name.startswith("brokerless")]
+    before = [(logger, logger.level, logger.propagate, logger.disabled) for logger in [root, *ours]]
+    handlers, disabled = root.handlers[:], root.manager.disable
+    yield
+    for logger, level, propagate, off in before:
+        logger.setLevel(level)
+        logger.propagate, logger.disabled = propagate, off
+    root.handlers[:] = handlers
+    root.manager.disable = disabled
