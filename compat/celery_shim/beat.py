@@ -274,7 +274,11 @@ class Scheduler:
 
     @cached_property
     def producer(self) -> Any:
-        return self.Producer(self.connection, auto_declare=False)
+        try:
+            return self.Producer(self.connection, auto_declare=False)
+        except (ImportError, AttributeError):
+            # The client library of the broker's URL is not installed. Messages stay in this process: none is needed.
+            return None
 
     def _ensure_connected(self) -> Any:
         """The connection, opened."""
