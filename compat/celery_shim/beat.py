@@ -277,7 +277,8 @@ class Scheduler:
         try:
             return self.Producer(self.connection, auto_declare=False)
         except (ImportError, AttributeError):
-            # The client library of the broker's URL is not installed. Messages stay in this process: none is needed.
+            # The client library of the broker's URL is not installed (kombu's Redis transport then fails with an
+            # AttributeError). Messages stay in this process, so that none is needed.
             return None
 
     def _ensure_connected(self) -> Any:

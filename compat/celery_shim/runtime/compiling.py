@@ -14,9 +14,7 @@ logger = logging.getLogger("brokerless.compiler")
 
 
 def refuse_bound(fun: Any, mode: Any) -> None:
-    """A bound task's function gets the task, which C cannot see."""
-    if not mode:
-        return
+    """Warn, or raise for "require": a bound task's function gets the task, which C cannot see."""
     from ....compiler import CompilationError
 
     reason = f"{fun.__qualname__} cannot be compiled: with bind=True its first argument is the task; drop bind or compile_to_c"
