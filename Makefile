@@ -6,7 +6,7 @@ PYTEST := $(BIN)/pytest -n 2 -q
 SOURCES := pyproject.toml CMakeLists.txt $(shell find brokerless compat native -name '*.py' -o -name '*.c' -o -name '*.h' 2>/dev/null)
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: demo test install dev native-test lint type packaging oracles oracle-record upstream mutants servers stress stress-compiler soak asan \
+.PHONY: demo test install dev native-test lint type packaging oracles oracle-record upstream upstream-unit mutants servers stress stress-compiler soak asan \
     pythons freethreaded bench full clean
 
 $(BIN)/python:
@@ -66,6 +66,10 @@ oracle-record:
 upstream: dev
 	$(BIN)/python -m tests.upstream.celery.run --package .
 	$(BIN)/python -m tests.upstream.rq.run
+
+# The part of them that needs no server and no patience.
+upstream-unit: dev
+	$(BIN)/python -m tests.upstream.celery.run --package . --gate unit
 
 # Named breaks of the shims, each of which the conformance tests have to notice.
 mutants: dev

@@ -25,7 +25,7 @@ from typing import Any
 import pytest
 
 from tests.conformance.recording import SIDE
-from tests.conformance.rq.server import executable, redis_server
+from tests.redis_server import executable, redis_server
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 

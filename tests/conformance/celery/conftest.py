@@ -15,23 +15,20 @@ import contextlib
 import itertools
 import logging
 import os
-import shutil
-import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.conformance.recording import SIDE, observed, pytest_runtest_makereport
+from tests.redis_server import executable, redis_server
 
 from .canvases import kit, redis_kit
 from .namespace import API, Namespace
-from .waiting import until
 
 __all__ = ["kit", "observed", "pytest_runtest_makereport", "redis_kit"]
 
@@ -70,7 +67,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
     """Run a test with prefork workers in a pytest of its own: children forked beside many threads may hang."""
     if SIDE != "oracle" or INNER or "prefork_app" not in getattr(item, "fixturenames", ()):
         return None
@@ -98,6 +95,8 @@ def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
         duration=time.time() - started,
     )
     item.ihook.pytest_runtest_logreport(report=report)
+    # the test before this one left its module set up, because this one follows it there; no hook ends that alone
+    item.session._setupstate.teardown_exact(nextitem)
     item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
     return True
 
@@ -213,31 +212,14 @@ def worker(api: Namespace) -> Callable[..., Any]:
 
 
 @pytest.fixture(scope="session")
-def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def redis_url() -> Iterator[str]:
     """URL of a Redis of our own on a free loopback port (oracle side only)."""
-    program = shutil.which("redis-server")
-    if program is None:
+    if executable() is None:
         if os.environ.get("CI"):
-            pytest.fail("redis-server is missing")
+            pytest.fail("redis-server is missing, and CI must not skip the oracle")
         pytest.skip("redis-server is missing")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    folder: Path = tmp_path_factory.mktemp("redis")
-    command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-
-    def answers() -> bool:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-            return True
-        return False
-
-    try:
-        until(answers)
+    with redis_server() as port:
         yield f"redis://127.0.0.1:{port}/0"
-    finally:
-        process.terminate()
-        process.wait(10)
 
 
 def _with_redis(request: pytest.FixtureRequest, app: Any, pool: str) -> Any:

@@ -27,10 +27,10 @@ from tests.conformance.recording import (  # noqa: F401
     observed,
     pytest_runtest_makereport,
 )
+from tests.redis_server import executable, redis_server
 
 from . import jobs
 from .names import Names, names
-from .server import executable, redis_server
 from .watch import LogLines
 
 HERE = Path(__file__).parent

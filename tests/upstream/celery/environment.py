@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import socket
 import subprocess
 import sys
 import tarfile
-import time
 import venv
 from collections.abc import Iterator
 from pathlib import Path
+
+from tests.redis_server import executable, redis_server
 
 VERSION = "5.7.0"
 CACHE = Path(__file__).resolve().parent.parent / ".cache" / "celery"
@@ -81,24 +81,8 @@ def python(real: bool, package: str | None) -> Path:
 @contextlib.contextmanager
 def redis() -> Iterator[int | None]:
     """Run a Redis on a free loopback port: the side channel of some integration tests; None without the program."""
-    program = shutil.which("redis-server")
-    if program is None:
+    if executable() is None:
         yield None
         return
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    process = subprocess.Popen(
-        [program, "--port", str(port), "--bind", "127.0.0.1", "--save", ""], stdout=subprocess.DEVNULL, cwd=CACHE
-    )
-    try:
-        deadline = time.monotonic() + 10
-        while True:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-                break
-            if time.monotonic() > deadline:
-                raise SystemExit("redis-server does not answer")
+    with redis_server() as port:
         yield port
-    finally:
-        process.terminate()
-        process.wait(10)

@@ -226,6 +226,7 @@ def main() -> int:
     python = options.python or environment.python(options.real, options.package)
     gates = [gate for gate in selection.GATES if options.gate in (None, gate.name)]
     files = [path for gate in gates for path in gate.files if not options.only or options.only in path]
+    files.sort(key=lambda path: path not in WAITING)  # what takes longest begins first
     scores: dict[str, FileScore] = {}
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         waiting = {pool.submit(run_file, python, suite, path, real=options.real): path for path in files}

@@ -1,6 +1,6 @@
-"""Starts one redis-server for the oracle side, on a free loopback port, and ends it by its pid.
+"""Starts a redis-server of the tests' own, on a free loopback port, and ends it by its pid.
 
-Nothing is written to disk. Does not know rq; the shim side never comes here.
+Nothing is written to disk. Does not know Celery or RQ, and installs nothing.
 """
 
 from __future__ import annotations
