@@ -11,7 +11,7 @@ cd "$here"
 common="pytest>=8.2 pytest-timeout pytest-xdist hypothesis psutil redis"
 # Most of the time is waiting for workers and servers, so more processes than cores. A record file is one module's, and so
 # written by one process.
-spread="-n 4"
+spread="-n 4 --dist worksteal"
 [ "${CONFORMANCE_RECORD:-}" = 1 ] && spread="-n 4 --dist loadfile"
 export CONFORMANCE_SIDE=oracle C_FORCE_ROOT=1
 
