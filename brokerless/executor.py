@@ -56,7 +56,7 @@ class TaskFuture(Future[R]):
     def _fail_in_child(self) -> None:
         """Ends it in a forked child. Nobody waits for it there, and its callbacks are the parent's business."""
         self._condition = threading.Condition()
-        self._waiters.clear()  # type: ignore[attr-defined]
+        self._waiters.clear()
         self._done_callbacks.clear()  # type: ignore[attr-defined]
         if not self.done():
             self._state = "RUNNING"  # one that is cancelled already stays so

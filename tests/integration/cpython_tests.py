@@ -17,15 +17,18 @@ __all__ = ["found"]
 
 
 def found(*names: str) -> types.ModuleType | None:
-    """The first of these modules (`test.…`) that can be imported; None if there is none on this machine."""
+    """The first of these modules of tests (`test.…`) that can be imported; None if there is none on this machine."""
     for folder in (None, *_folders()):
-        if folder is not None:
-            _look_in(folder)
-        for name in names:
-            try:
-                return importlib.import_module(name)
-            except (ImportError, unittest.SkipTest):
-                pass
+        for whole in (False, True) if folder is not None else (False,):
+            if folder is not None:
+                _look_in(folder, whole)
+            for name in names:
+                try:
+                    module = importlib.import_module(name)
+                except (ImportError, unittest.SkipTest):
+                    continue
+                if not hasattr(module, "__path__"):  # a package is a folder, and has no tests itself
+                    return module
     return None
 
 
@@ -46,8 +49,8 @@ def _candidates() -> Iterator[Path]:
                 yield library / "test"
 
 
-def _look_in(folder: Path) -> None:
-    """Lets `test` find there what it has not itself; its helpers stay those of the running Python, where it has them."""
+def _look_in(folder: Path, whole: bool) -> None:
+    """Lets `test` find there what it has not itself. `whole`: also what it has, because newer tests want newer helpers."""
     package = sys.modules.get("test")
     if package is None:
         if importlib.util.find_spec("test") is not None:
@@ -55,5 +58,7 @@ def _look_in(folder: Path) -> None:
         else:
             package = sys.modules["test"] = types.ModuleType("test")
             package.__path__ = []
-    if str(folder) not in package.__path__:
-        package.__path__.append(str(folder))
+    others = [path for path in package.__path__ if path != str(folder)]
+    package.__path__ = [str(folder), *others] if whole else [*others, str(folder)]
+    for name in [name for name in sys.modules if name.startswith("test.")]:
+        del sys.modules[name]
