@@ -5,7 +5,9 @@ the engine does nothing, waits, or computes.
 
 One process serves; this one asks, over one loopback connection, at fixed times. A latency counts from the time at which
 the request was due and not from its start, so that a late answer also counts against those which it delayed. The
-controls do the same work in the same server without brokerless: bare threads, or none at all. Needs fastapi and uvicorn.
+controls do the same work in the same server without brokerless: bare threads, or none at all. Two more loads show what a
+program can do about tasks that compute: a shorter switch interval, and tasks that sleep for a moment. Needs fastapi and
+uvicorn.
 """
 
 from __future__ import annotations
@@ -31,6 +33,8 @@ CRUNCHERS = 2
 """Tasks that compute at the same time."""
 WAIT = 0.005  # seconds of one waiting task
 CRUNCH = 20_000  # additions of one computing task, about a millisecond
+MOMENT = 0.00005  # seconds for which a task that computes sleeps, so that others get the GIL
+SHORT_INTERVAL = 0.0005  # seconds; the interpreter's own is ten times that
 
 REQUEST = b"GET /ping HTTP/1.1\r\nHost: localhost\r\n\r\n"
 STARTED = "Uvicorn running"
@@ -45,6 +49,11 @@ def crunch() -> int:
     for number in range(CRUNCH):
         total += number
     return total
+
+
+def sleep_and_crunch() -> int:
+    time.sleep(MOMENT)
+    return crunch()
 
 
 def keep_busy_with_tasks(work: Callable[[], object] | None, width: int) -> None:
@@ -79,6 +88,8 @@ LOADS: dict[str, tuple[Callable[[], object] | None, int]] = {
     "nothing": (None, 0),
     "waiting": (wait, WAITERS),
     "computing": (crunch, CRUNCHERS),
+    "switching": (crunch, CRUNCHERS),
+    "sleeping": (sleep_and_crunch, CRUNCHERS),
 }
 
 
@@ -87,6 +98,8 @@ def serve(port: int, side: str, load: str) -> None:
     import uvicorn
     from fastapi import FastAPI
 
+    if load == "switching":
+        sys.setswitchinterval(SHORT_INTERVAL)
     app = FastAPI()
 
     @app.get("/ping")
@@ -184,6 +197,8 @@ def row(load: str, seconds: float, rate: float, runs: int) -> Row:
         "nothing": "an idle engine",
         "waiting": f"{WAITERS} tasks in time.sleep({WAIT})",
         "computing": f"{CRUNCHERS} tasks that add numbers in Python",
+        "switching": f"the same after sys.setswitchinterval({SHORT_INTERVAL})",
+        "sleeping": f"the same, each task after time.sleep({MOMENT:g})",
     }[load]
     beside = "no engine: " if load == "nothing" else "bare threads: "
     ratio = statistics.median(a / b for a, b in zip(mine, theirs, strict=True))

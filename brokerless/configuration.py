@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .lifecycle import checked_on_exit
+from .exits import checked_on_exit
 from .options import count
 
 __all__ = ["Configuration"]

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 
-__all__ = ["Meter", "ThreadMeter", "thread_demand", "thread_seconds"]
+__all__ = ["Meter", "ThreadMeter", "ident_seconds", "thread_demand", "thread_seconds"]
 
 
 def thread_seconds(thread: threading.Thread) -> float | None:
@@ -21,6 +21,11 @@ def thread_seconds(thread: threading.Thread) -> float | None:
         return time.clock_gettime((~native << 3) | 6)
     except OSError:
         return None
+
+
+def ident_seconds(ident: int) -> float | None:
+    """CPU seconds of the thread that Python knows by this `ident`; None as for `thread_seconds`."""
+    return next((thread_seconds(thread) for thread in threading.enumerate() if thread.ident == ident), None)
 
 
 def thread_demand(thread: threading.Thread) -> float | None:

@@ -19,12 +19,13 @@ from .chains import Group
 from .clocks import ManualClock
 from .core import Task
 from .errors import CancelInterrupt, EngineShutdown, QueueFull
+from .exits import ExitPolicy
 from .extra import Extra
 from .forks import after_fork
 from .handle import TaskResult, run_callback
 from .keeper import Keeper, Timer
 from .limits import Limits
-from .options import TaskOptions, count, seconds
+from .options import TaskOptions, count, patience, seconds
 from .pools import Pool
 from .queues import Queue
 
@@ -41,7 +42,7 @@ ASYNC_LIMIT = 256
 """`async def` tasks that run at once."""
 
 
-class Engine(core.Engine):
+class Engine(ExitPolicy, core.Engine):
     """Queues, pools of threads, one keeper thread, one event loop. No thread exists before the first submit.
 
     `name` shows in thread names and messages. `ring_size` and `aging` are the core's (tasks per lane before the
@@ -76,8 +77,6 @@ class Engine(core.Engine):
         self.full_timeout: float | None = 30.0
         """Seconds that a submit waits for room with `on_full="block"`; None: without limit."""
         self.on_exit = on_exit  # None: the default
-        self.exit_timeout = 10.0
-        """Seconds that the interpreter's exit waits for this engine's tasks, with `on_exit="drain"`."""
         self.holders: list[Callable[[], list[str]]] = []
         """Each names the calls, one a line, that would become tasks later and are lost at exit."""
         self.on_dropped: Callable[[Task], Any] | None = None
@@ -213,6 +212,8 @@ class Engine(core.Engine):
 
     @clock.setter
     def clock(self, clock: ManualClock) -> None:
+        if not isinstance(clock, ManualClock):
+            raise TypeError(f"clock={clock!r}: expected a ManualClock; an engine without one goes by the system's")
         self._clock = clock
         self.keeper.clock_is_manual()
         clock.attach(self)
@@ -295,6 +296,7 @@ class Engine(core.Engine):
 
         Delayed tasks count. Returns whether nothing is left. New tasks may be submitted meanwhile.
         """
+        timeout = patience("timeout", timeout)
         deadline = None if timeout is None else time.monotonic() + timeout
         if not super().drain(timeout):
             return False
@@ -343,15 +345,6 @@ class Engine(core.Engine):
             pool.reset_after_fork()
 
     @property
-    def on_exit(self) -> str:
-        """What the interpreter's exit does: "drain", "drop" or "wait"; may be changed at any time."""
-        return self._on_exit
-
-    @on_exit.setter
-    def on_exit(self, policy: str | None) -> None:
-        self._on_exit = lifecycle.checked_on_exit(policy)
-
-    @property
     def uptime(self) -> float:
         """Seconds since the engine was made."""
         return time.monotonic() - self._born
@@ -362,11 +355,11 @@ class Engine(core.Engine):
 
     def settle(self, timeout: float | None) -> bool:
         """Like `drain()`, but gives up early when all that is left is not due within `timeout` seconds."""
-        return lifecycle.settle(self, timeout)
+        return lifecycle.settle(self, patience("timeout", timeout))
 
     def shut_down(self, wait: bool, timeout: float | None, cancel_pending: bool) -> bool:
         """Ends the engine; see `BackgroundTasks.shutdown`."""
-        return lifecycle.shut_down(self, wait, timeout, cancel_pending)
+        return lifecycle.shut_down(self, wait, patience("timeout", timeout), cancel_pending)
 
 
 def _run_callbacks(task: Task, callbacks: list[Any]) -> None:

@@ -2,13 +2,14 @@
 (`loop.run_in_executor`, libraries with an `executor=` argument).
 
 A future is a view on a task: what happens to one happens to the other. The executor has no threads of its own, and its
-shutdown leaves the engine alone.
+shutdown leaves the engine alone. In a forked child the parent's futures fail, because nothing there would end them.
 """
 
 from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from functools import partial
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from .core import CANCELLED, COMPLETED, Task
 from .errors import EngineShutdown
+from .forks import after_fork
 from .limits import boundary
 from .options import DEFAULTS, check_callable, is_async
 from .pools import pool_of_this_thread
@@ -51,6 +53,19 @@ class TaskFuture(Future[R]):
         """As for every future, and as `result()`."""
         return super().exception(self._left_after_lending(timeout))
 
+    def _fail_in_child(self) -> None:
+        """Ends it in a forked child. Nobody waits for it there, and its callbacks are the parent's business."""
+        self._condition = threading.Condition()
+        self._waiters.clear()
+        self._done_callbacks.clear()  # type: ignore[attr-defined]
+        if not self.done():
+            self._state = "RUNNING"  # one that is cancelled already stays so
+            self.set_exception(
+                RuntimeError(
+                    "this call was submitted by the parent process and never ends in this one: submit it again here"
+                )
+            )
+
     def _left_after_lending(self, timeout: float | None) -> float | None:
         if self.done() or pool_of_this_thread() is None:
             return timeout
@@ -74,6 +89,7 @@ class TaskExecutor(Executor):
         self._changed = threading.Condition()
         self._closed = False
         self._open: set[TaskFuture[Any]] = set()
+        _executors.add(self)
 
     def submit(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> TaskFuture[R]:
         """One call `fn(*args, **kwargs)`. Never blocks; not bound by `queue_size`.
@@ -125,6 +141,23 @@ class TaskExecutor(Executor):
         if wait:
             with self._changed:
                 self._changed.wait_for(lambda: not self._open)
+
+    def _forked(self) -> None:
+        self._changed = threading.Condition()
+        open_here, self._open = self._open, set()
+        for future in open_here:
+            future._fail_in_child()
+
+
+_executors: weakref.WeakSet[TaskExecutor] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for executor in list(_executors):
+        executor._forked()
+
+
+after_fork(_after_fork)
 
 
 class _Call:

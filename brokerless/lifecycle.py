@@ -17,7 +17,6 @@ refuse it by then.
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 import weakref
@@ -31,12 +30,9 @@ from .handle import label
 if TYPE_CHECKING:
     from .engine import Engine
 
-__all__ = ["ON_EXIT", "alive", "checked_on_exit", "describe", "settle", "shut_down", "watch"]
+__all__ = ["alive", "describe", "settle", "shut_down", "watch"]
 
 log = logging.getLogger("brokerless")
-
-ON_EXIT = ("drain", "drop", "wait")
-"""What an engine may do at the interpreter's exit."""
 
 MOST_NAMED = 100
 """Dropped tasks of one engine that are named at exit, one by one."""
@@ -58,15 +54,6 @@ def _renew_lock() -> None:
 
 
 after_fork(_renew_lock)
-
-
-def checked_on_exit(value: object) -> str:
-    """`value` if it is a policy; None is what the environment's BROKERLESS_ON_EXIT says, else "drain"."""
-    if value is None:
-        value = os.environ.get("BROKERLESS_ON_EXIT") or "drain"
-    if value not in ON_EXIT:
-        raise ValueError(f"on_exit={value!r}: allowed are {', '.join(map(repr, ON_EXIT))}")
-    return str(value)
 
 
 def watch(engine: Engine) -> None:

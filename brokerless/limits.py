@@ -9,6 +9,7 @@ look again a little later. A thread that has not left after the grace time is st
 from __future__ import annotations
 
 import logging
+import random
 import sys
 import time
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from . import core, retries
 from .compilation import wake
 from .core import Task
+from .cputime import ident_seconds
 from .errors import CancelInterrupt, TimeLimitInterrupt
 from .extra import extra_of
 from .handle import label
@@ -37,6 +39,7 @@ GRACE = 0.5
 FIRST_LOOK = 0.001
 LAST_LOOK = 0.01
 SLOW_LOOK = 1.0
+"""Seconds between two looks at a stuck thread that uses no processor time."""
 FOREVER = 1e8
 
 _OURS = __name__.partition(".")[0]
@@ -107,7 +110,19 @@ def hold(task: Task, attempt: int, error: BaseException) -> bool:
 class _Watch:
     """One thread that is to leave one attempt."""
 
-    __slots__ = ("attempt", "delivered", "exception", "held", "longest", "pause", "soft", "task", "until", "worker")
+    __slots__ = (
+        "attempt",
+        "delivered",
+        "exception",
+        "held",
+        "longest",
+        "pause",
+        "soft",
+        "task",
+        "until",
+        "used",
+        "worker",
+    )
 
     def __init__(self, worker: int, task: Task, attempt: int, exception: type[BaseException]) -> None:
         self.worker = worker
@@ -121,6 +136,19 @@ class _Watch:
         """When it counts as stuck, in real time; None: never."""
         self.pause = FIRST_LOOK
         self.longest = LAST_LOOK
+        self.used: float | None = None
+        """CPU seconds of the thread at the last look."""
+
+    def next_pause(self, thread_id: int) -> float:
+        """Seconds until the next look at this thread: few while it runs, so that a moment outside of guarded code is
+        found, and more and more of them once it counts as stuck and only waits.
+
+        Never the same twice: a task that logs at a regular pace would else be met in logging each time.
+        """
+        pause = self.pause
+        before, self.used = self.used, ident_seconds(thread_id) if self.longest > LAST_LOOK else None
+        self.pause = min(pause * 2, self.longest if self.used == before else LAST_LOOK)
+        return pause * random.uniform(0.5, 1.0)
 
 
 class Limits:
@@ -190,8 +218,7 @@ class Limits:
         elif time.monotonic() >= watch.until:
             self._stuck(watch)
             return
-        engine.keeper.look_later(watch.pause, partial(self._look, watch))
-        watch.pause = min(watch.pause * 2, watch.longest)
+        engine.keeper.look_later(watch.next_pause(info["thread_id"]), partial(self._look, watch))
 
     def _left(self, watch: _Watch) -> None:
         """The thread is through with the attempt."""

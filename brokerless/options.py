@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, Literal, overload
 
 from .errors import SoftTimeLimitExceeded, TimeLimitExceeded
 from .model import TaskPriority, TaskStatus
@@ -189,6 +189,26 @@ def seconds(name: str, value: Any, *, least: float = 0.0, above: bool = False, o
     if not math.isfinite(value) or value < least or (above and value == least):
         raise ValueError(f"{name}={value!r}: expected {allowed}")
     return value / 1000.0
+
+
+@overload
+def patience(name: str, value: Any, *, optional: Literal[False]) -> float: ...
+
+
+@overload
+def patience(name: str, value: Any, *, optional: bool = True) -> float | None: ...
+
+
+def patience(name: str, value: Any, *, optional: bool = True) -> float | None:
+    """How long somebody waits: seconds, not below 0; None, where it is `optional`, for without limit."""
+    allowed = f"a number of seconds not below 0{', or None for no limit' if optional else ''}"
+    if value is None and optional:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name}={value!r}: expected {allowed}")
+    if not value >= 0:  # neither is NaN
+        raise ValueError(f"{name}={value!r}: expected {allowed}")
+    return value
 
 
 def count(name: str, value: Any, *, least: int = 0, optional: bool = False) -> int | None:

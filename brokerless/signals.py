@@ -35,14 +35,16 @@ def install_signal_handlers(
     cuts the waiting short.
 
     Call it from the main thread, as late as you can: a handler that is installed afterwards replaces this one.
-    Returns a function that puts the former handlers back. Raises RuntimeError in another thread, and ValueError for a
-    number that is no signal or one that cannot be handled.
+    Returns a function that puts the former handlers back. Raises RuntimeError in another thread, TypeError for a
+    single signal, and ValueError for a number that is no signal or one that cannot be handled.
     """
     if threading.current_thread() is not threading.main_thread():
         raise RuntimeError(
             f"install_signal_handlers() was called in the thread {threading.current_thread().name!r}, but Python lets "
             "only the main thread set signal handlers: call it where your program starts, or when its module is imported"
         )
+    if not isinstance(signals, Iterable):
+        raise TypeError(f"install_signal_handlers({signals!r}): expected several signals, such as [{signals!r}]")
     installed: list[signal.Signals] = []
 
     def restore() -> None:

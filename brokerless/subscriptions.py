@@ -17,6 +17,7 @@ from .core import RUNNING
 from .extra import Extra, Progress
 from .handle import TaskResult, label
 from .model import TaskStatus
+from .options import patience
 
 if TYPE_CHECKING:
     import asyncio
@@ -111,6 +112,7 @@ class Subscription:
 
         None: there was none in that time, or the subscription has ended.
         """
+        timeout = patience("timeout", timeout)
         with self._changed:
             self._changed.wait_for(lambda: self._events or self._ending, timeout)
             return self._events.popleft() if self._events else None

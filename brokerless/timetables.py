@@ -14,6 +14,10 @@ __all__ = ["Cron", "Every", "Timetable", "cron", "every"]
 COUNTED = 1000
 """Missed times of a cron line that are counted one by one; of more than that the rest is not counted."""
 
+SHORTEST = 0.001
+"""Seconds between two runs at least. An epoch time has room for a quarter of a microsecond; far above that, the thread
+that submits the runs would do nothing else."""
+
 SCOPES = ("host", "process")
 
 DAY = 86400.0
@@ -64,6 +68,10 @@ class Every(Timetable):
         super().__init__(**common)
         self._common = common
         self.seconds = _positive("seconds", seconds)
+        if seconds < SHORTEST:
+            raise ValueError(
+                f"seconds={seconds!r}: expected at least {SHORTEST:g}; for more, let one task do several rounds"
+            )
         self.aligned = aligned
         self.anchor = anchor
 

@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from .memory import MB
+from .options import patience
 from .tasks import BackgroundTasks
 
 if TYPE_CHECKING:
@@ -30,15 +31,16 @@ def enable_background_tasks(
     *,
     memory_profiling: bool = False,
     auto_memory_tuning: bool = False,
-    shutdown_timeout: float = 10.0,
+    shutdown_timeout: float | None = 10.0,
     **options: Any,
 ) -> BackgroundTasks:
     """Gives `app` an engine as `app.tasks`, and `task`, `add_task`, `add_batch`, `get_task_result`, `get_task_stats`,
     `get_memory_stats`, `has_jemalloc`, `memory_profiling` and `auto_memory_tuning`. Returns the engine.
 
     `options`: those of `BackgroundTasks`. `shutdown_timeout`: seconds that the end of a Starlette or FastAPI server
-    waits for tasks. `memory_profiling` and `auto_memory_tuning` can be read back and change nothing: memory is always
-    measured and never tuned. What the object has already of the last three, and its own `get_memory_stats`, stays.
+    waits for tasks, None for no limit. `memory_profiling` and `auto_memory_tuning` can be read back and change nothing:
+    memory is always measured and never tuned. What the object has already of the last three, and its own
+    `get_memory_stats`, stays.
 
     Starts no thread: that is left to the first submit, or to the framework's start, with which schedules begin.
     Raises RuntimeError when the object has an engine already, TypeError when it takes no new attributes, and TypeError
@@ -47,6 +49,7 @@ def enable_background_tasks(
     present = getattr(app, "tasks", None)
     if isinstance(present, BackgroundTasks) and not present.closed:
         raise RuntimeError(f"{app!r} has background tasks already: use app.tasks, or shut that one down first")
+    patience("shutdown_timeout", shutdown_timeout)
     tasks = BackgroundTasks(**options)
     try:
         app.tasks = tasks
@@ -82,7 +85,7 @@ def enable_background_tasks(
     return tasks
 
 
-def _attach(app: Any, tasks: BackgroundTasks, timeout: float) -> None:
+def _attach(app: Any, tasks: BackgroundTasks, timeout: float | None) -> None:
     if callable(getattr(getattr(app, "router", None), "lifespan_context", None)):
         app.router.lifespan_context = _lifespan(app.router.lifespan_context, tasks, timeout)
     elif callable(getattr(app, "wsgi_app", None)) and callable(getattr(app, "before_request", None)):
@@ -92,7 +95,7 @@ def _attach(app: Any, tasks: BackgroundTasks, timeout: float) -> None:
         tasks._main_queue.set_hooks(on_start=_close_old_connections, on_finish=_close_old_connections)
 
 
-def _lifespan(inner: Callable[[Any], Any], tasks: BackgroundTasks, timeout: float) -> Callable[[Any], Any]:
+def _lifespan(inner: Callable[[Any], Any], tasks: BackgroundTasks, timeout: float | None) -> Callable[[Any], Any]:
     @asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[Any]:
         async with inner(app) as state:

@@ -61,6 +61,11 @@ def full(error: QueueFull) -> Any:
     return jsonify(error=str(error)), 503, {"Retry-After": "1"}
 
 
+@app.errorhandler(404)
+def missing(error: Any) -> Any:
+    return jsonify(error=error.description), 404
+
+
 @app.post("/reports")
 def start_report() -> Any:
     handle = make_report.delay(int(request.get_json()["pages"]))

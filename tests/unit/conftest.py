@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from brokerless import BackgroundTasks, Engine
-from tests.unit.rig import SOON, Rig
+from brokerless import BackgroundTasks, Engine, ManualClock
+from tests.unit.rig import NOON, SOON, Rig
 
 
 @pytest.fixture(autouse=True)
@@ -79,3 +80,21 @@ def _logging_stays() -> Iterator[None]:
         logger.propagate, logger.disabled = propagate, off
     root.handlers[:] = handlers
     root.manager.disable = disabled
+
+
+@pytest.fixture
+def own_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Locks between processes in a folder of the test's own."""
+    monkeypatch.setenv("BROKERLESS_LOCK_DIR", str(tmp_path / "locks"))
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(date=NOON)
+
+
+@pytest.fixture
+def timed(tasks: BackgroundTasks, clock: ManualClock) -> BackgroundTasks:
+    """Tasks whose clock the test moves."""
+    tasks.clock = clock
+    return tasks

@@ -5,6 +5,7 @@ Only the interface that both cores share is used here.
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import subprocess
 import sys
@@ -19,6 +20,9 @@ from brokerless import core
 
 SOON = 10.0
 """Seconds after which something that should happen at once has not happened."""
+
+NOON = dt.datetime(2024, 1, 1, 12, tzinfo=dt.timezone.utc).timestamp()
+"""The date at which hand-set clocks begin."""
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -132,6 +136,11 @@ def eventually(condition: Callable[[], Any], what: str = "", within: float = SOO
         pause.wait(0.002)
 
 
+def settled(tasks: Any) -> None:
+    """Returns once every task has ended."""
+    assert tasks.drain(SOON)
+
+
 def python(code: str, *, timeout: float = 30.0, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run code in a fresh interpreter, with the same core."""
     values = {**os.environ, "BROKERLESS_CORE": core.CORE, **environment}
@@ -151,3 +160,23 @@ def python_ok(code: str, **arguments: Any) -> str:
     done = python(code, **arguments)
     assert done.returncode == 0, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done.stdout
+
+
+PROGRAM = """
+import logging, os, signal, sys, threading, time
+from brokerless import BackgroundTasks, default_engine, install_signal_handlers
+
+def say(text):
+    os.write(1, f"{text}\\n".encode())
+
+def until(condition):
+    while not condition():
+        time.sleep(0.001)
+"""
+"""What programs of `run()` begin with."""
+
+
+def run(code: str, **environment: str) -> tuple[list[str], list[str], int]:
+    """`PROGRAM` and this code in a fresh interpreter: the lines of its output and of its errors, and its exit status."""
+    done = python(PROGRAM + code, **environment)
+    return done.stdout.splitlines(), done.stderr.splitlines(), done.returncode

@@ -1,36 +1,116 @@
-"""The interpreter's exit: the policies, what is said of dropped tasks, and the signals that lead there."""
+"""The interpreter's exit: the policies, what is waited for, and what is said of dropped tasks."""
 
 from __future__ import annotations
 
 import re
-import signal
 import sys
-import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from brokerless import BackgroundTasks, Engine, install_signal_handlers
-from tests.unit.rig import python
-
-SET_UP = """
-import logging, os, signal, sys, threading, time
-from brokerless import BackgroundTasks, default_engine, install_signal_handlers
-
-def say(text):
-    os.write(1, f"{text}\\n".encode())
-
-def until(condition):
-    while not condition():
-        time.sleep(0.001)
-"""
+from brokerless import BackgroundTasks, Engine
+from tests.unit.rig import python, python_ok, run
 
 
-def run(code: str, **environment: str) -> tuple[list[str], list[str], int]:
-    """Lines of standard output and of standard error, and the exit status."""
-    done = python(SET_UP + code, **environment)
-    return done.stdout.splitlines(), done.stderr.splitlines(), done.returncode
+def test_exit_drains() -> None:
+    out = python_ok(
+        """
+        import sys, time
+        from brokerless import BackgroundTasks
+        tasks = BackgroundTasks(2)
+        def work(n):
+            time.sleep(0.01)
+            sys.stdout.write(f"done {n}\\n")  # one write, so that two threads do not mix
+        for n in range(20):
+            tasks.add_task(work, n)
+        """
+    )
+    assert sorted(out.splitlines()) == sorted(f"done {n}" for n in range(20))
+
+
+def test_tasks_that_use_executors_still_work_at_exit() -> None:
+    out = python_ok(
+        """
+        from concurrent.futures import ThreadPoolExecutor
+        from brokerless import BackgroundTasks
+        tasks = BackgroundTasks(1)
+        pool = ThreadPoolExecutor(1)
+        tasks.add_task(lambda: print(pool.submit(pow, 2, 5).result(), flush=True))
+        """
+    )
+    assert out == "32\n"
+
+
+def test_exit_names_what_it_drops() -> None:
+    done = python(
+        """
+        import logging, time
+        logging.basicConfig(level=logging.ERROR)
+        from brokerless import BackgroundTasks
+        def delayed_function(): pass
+        tasks = BackgroundTasks(1)
+        tasks.exit_timeout = 0.2
+        handle = tasks.add_task(delayed_function, delay_ms=60_000)
+        print(handle.task_id)
+        """
+    )
+    assert done.returncode == 0, done.stderr
+    task_id = done.stdout.strip()
+    assert "ERROR" in done.stderr
+    assert task_id in done.stderr
+    assert "delayed_function" in done.stderr
+
+
+def test_exit_does_not_hang_on_a_stuck_task() -> None:
+    done = python(
+        """
+        import threading
+        from brokerless import BackgroundTasks
+        tasks = BackgroundTasks(1)
+        tasks.exit_timeout = 0.2
+        entered = threading.Event()
+        def stuck():
+            entered.set()
+            threading.Lock().acquire() or threading.Event().wait()
+            threading.Event().wait()
+        tasks.add_task(stuck, timeout_ms=None)
+        entered.wait()
+        print("leaving", flush=True)
+        """,
+        timeout=20,
+    )
+    assert done.returncode == 0 and done.stdout == "leaving\n", done.stderr
+
+
+def test_a_killed_process_leaves_nothing_to_wait_for() -> None:
+    done = python(
+        """
+        import os, signal
+        from brokerless import BackgroundTasks
+        tasks = BackgroundTasks(2)
+        for n in range(1000):
+            tasks.add_task(sum, range(10_000))
+        print("here", flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+        """
+    )
+    assert done.returncode == -9
+    assert done.stdout == "here\n"
+
+
+def test_system_exit_in_the_main_thread_drains_too() -> None:
+    done = python(
+        """
+        import sys, time
+        from brokerless import BackgroundTasks
+        tasks = BackgroundTasks(1)
+        tasks.add_task(lambda: (time.sleep(0.05), print("done", flush=True)))
+        sys.exit(7)
+        """
+    )
+    assert done.returncode == 7
+    assert done.stdout == "done\n"
 
 
 @pytest.mark.parametrize("make", [BackgroundTasks, Engine])
@@ -49,6 +129,20 @@ def test_the_policy_is_checked(make: Callable[..., Any], monkeypatch: pytest.Mon
     monkeypatch.setenv("BROKERLESS_ON_EXIT", "fly")
     with pytest.raises(ValueError, match="'fly'"):
         make()
+
+
+@pytest.mark.parametrize("make", [BackgroundTasks, Engine])
+@pytest.mark.parametrize(
+    ("wrong", "error"), [(-1, ValueError), (float("nan"), ValueError), ("5", TypeError), (None, TypeError)]
+)
+def test_the_time_to_drain_is_checked(make: Callable[..., Any], wrong: Any, error: type[Exception]) -> None:
+    """Where it is set, and not at the exit, where nobody could mend it."""
+    engine = make()
+    with pytest.raises(error, match=f"exit_timeout={wrong!r}: expected a number of seconds not below 0"):
+        engine.exit_timeout = wrong
+    assert engine.exit_timeout == 10.0
+    engine.exit_timeout = 0.5
+    assert engine.exit_timeout == 0.5
 
 
 WORK = """
@@ -275,145 +369,3 @@ tasks.add_task(say, "once").wait(10)
 """
     )
     assert out == ["once"] and errors == [] and code == 0
-
-
-SIGNALLED = """
-tasks = BackgroundTasks(1)
-entered = threading.Event()
-def slow():
-    entered.set()
-    time.sleep(0.2)
-    say("done")
-def send(*signals):
-    entered.wait()
-    for number in signals:
-        os.kill(os.getpid(), number)
-        time.sleep(0.05)
-"""
-
-
-@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGINT", -signal.SIGINT), ("SIGHUP", 129)])
-def test_a_signal_drains(name: str, code: int) -> None:
-    out, errors, status = run(
-        SIGNALLED
-        + f"""
-install_signal_handlers([signal.{name}])
-tasks.add_task(slow)
-tasks.add_task(say, "second")
-tasks.add_task(say, "never", delay_ms=60_000)
-threading.Thread(target=send, args=(signal.{name},), daemon=True).start()
-time.sleep(30)
-"""
-    )
-    assert out == ["done", "second"]
-    assert any("1 task(s) of 'tasks' are dropped" in line for line in errors)
-    assert status == code
-
-
-def test_without_handlers_sigterm_drops_silently() -> None:
-    out, errors, status = run(
-        SIGNALLED
-        + """
-tasks.add_task(slow)
-threading.Thread(target=send, args=(signal.SIGTERM,), daemon=True).start()
-time.sleep(30)
-"""
-    )
-    assert (out, errors, status) == ([], [], -signal.SIGTERM)
-
-
-@pytest.mark.parametrize("policy", ["drain", "wait"])
-def test_a_second_signal_cuts_the_waiting_short(policy: str) -> None:
-    out, errors, status = run(
-        SIGNALLED
-        + f"""
-install_signal_handlers()
-tasks.on_exit = {policy!r}
-tasks.exit_timeout = 60
-tasks.add_task(threading.Event().wait, 60, timeout_ms=None)
-tasks.add_task(say, "never")
-until(lambda: tasks.get_stats().running_tasks)
-entered.set()
-threading.Thread(target=send, args=(signal.SIGTERM, signal.SIGTERM), daemon=True).start()
-time.sleep(30)
-"""
-    )
-    assert out == [] and status == 143
-    assert any("2 task(s) of 'tasks' are dropped" in line for line in errors)
-
-
-def test_former_handlers_are_called_and_decide() -> None:
-    out, errors, status = run(
-        SIGNALLED
-        + """
-over = threading.Event()
-def own(number, frame):
-    say(f"own {number == signal.SIGTERM} {frame is not None}")
-    over.set()
-signal.signal(signal.SIGTERM, own)
-signal.signal(signal.SIGHUP, signal.SIG_IGN)
-install_signal_handlers([signal.SIGTERM, signal.SIGHUP])
-assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-install_signal_handlers()  # a second time changes nothing
-tasks.add_task(slow)
-threading.Thread(target=send, args=(signal.SIGHUP, signal.SIGTERM), daemon=True).start()
-until(over.is_set)
-"""
-    )
-    assert out == ["own True True", "done"] and errors == [] and status == 0
-
-
-@pytest.mark.parametrize("late", [False, True])
-def test_a_server_that_kills_itself_at_its_end_is_kept_from_it(late: bool) -> None:
-    """uvicorn puts the default handler back when it has stopped, and raises the signal again. The last requests may
-    queue tasks after the signal."""
-    out, errors, status = run(
-        SIGNALLED
-        + f"""
-caught = []
-signal.signal(signal.SIGTERM, lambda number, frame: caught.append(number))
-install_signal_handlers()
-tasks.add_task(abs, -1).wait(10)
-if not {late}:
-    tasks.add_task(slow)
-else:
-    entered.set()
-threading.Thread(target=send, args=(signal.SIGTERM,), daemon=True).start()
-until(lambda: caught)
-if {late}:
-    tasks.add_task(slow)
-signal.signal(signal.SIGTERM, signal.SIG_DFL)
-signal.raise_signal(signal.SIGTERM)
-say("after the server")
-"""
-    )
-    assert out == ["after the server", "done"] and errors == [] and status == 0
-
-
-def test_the_former_handlers_come_back() -> None:
-    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
-    restore = install_signal_handlers()
-    assert signal.getsignal(signal.SIGTERM) is not before[0]
-    restore()
-    restore()
-    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
-
-
-def test_wrong_signals_and_threads_are_refused() -> None:
-    before = signal.getsignal(signal.SIGTERM)
-    for wrong in (signal.SIGKILL, 12345, 0):
-        with pytest.raises(ValueError, match="cannot be handled"):
-            install_signal_handlers([signal.SIGTERM, wrong])
-    assert signal.getsignal(signal.SIGTERM) is before
-    errors: list[BaseException] = []
-
-    def elsewhere() -> None:
-        try:
-            install_signal_handlers()
-        except RuntimeError as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=elsewhere, name="side")
-    thread.start()
-    thread.join()
-    assert len(errors) == 1 and "'side'" in str(errors[0]) and "main thread" in str(errors[0])

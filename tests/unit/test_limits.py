@@ -228,6 +228,66 @@ def test_the_interrupt_never_lands_in_logging(make_tasks: Callable[..., Backgrou
     assert handler.torn == []
 
 
+def pauses_of_looks(tasks: BackgroundTasks, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The pauses that the engine makes between its looks at threads, as they come."""
+    pauses: list[float] = []
+    real = tasks.keeper.look_later
+
+    def noting(seconds: float, func: Callable[[], Any]) -> Any:
+        pauses.append(seconds)
+        return real(seconds, func)
+
+    monkeypatch.setattr(tasks.keeper, "look_later", noting)
+    return pauses
+
+
+class Holding(logging.Handler):
+    """A handler that stays until it is let go: in Python code, or in one C call."""
+
+    def __init__(self, moving: bool) -> None:
+        super().__init__()
+        self.moving = moving
+        self.gate = Gate()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.gate.entered.set()
+        while self.moving and not self.gate.release.is_set():
+            spin(0.001)
+        self.gate.release.wait(SOON)
+
+
+@pytest.mark.parametrize("moving", [True, False])
+def test_looks_at_a_thread_in_logging(
+    make_tasks: Callable[..., BackgroundTasks], monkeypatch: pytest.MonkeyPatch, moving: bool
+) -> None:
+    """They keep no step with the thread, and stay frequent while it moves, also after it counts as stuck."""
+    tasks = make_tasks(1)
+    tasks.limits.grace = 0.02
+    pauses = pauses_of_looks(tasks, monkeypatch)
+    logger = logging.Logger("tests.unit.limits.holding")
+    handler = Holding(moving)
+    logger.addHandler(handler)
+
+    def chatty() -> None:
+        logger.warning("a line")
+        spin()
+
+    try:
+        handle = tasks.add_task(chatty, timeout_ms=10, max_retries=0)
+        assert isinstance(limit_of(handle), TimeLimitExceeded)
+        eventually(lambda: tasks.get_stats().stuck_workers == 1)
+        del pauses[:]
+        if moving:
+            eventually(lambda: len(pauses) >= 20)
+            assert max(pauses) <= 0.01
+            assert len(set(pauses)) >= 15
+        else:
+            eventually(lambda: pauses and max(pauses) > 0.1)
+    finally:
+        handler.gate.open()
+    eventually(lambda: tasks.get_stats().stuck_workers == 0, "the thread leaves once it is out of logging")
+
+
 def test_the_interrupt_never_lands_in_a_callback(make_tasks: Callable[..., BackgroundTasks]) -> None:
     tasks = make_tasks(1)
     seen: list[Any] = []

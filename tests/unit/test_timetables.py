@@ -196,6 +196,7 @@ def test_the_zone_of_the_host_changes_like_a_named_one(line: str, start: str) ->
         (lambda: every(0), ValueError, r"seconds=0.*above 0"),
         (lambda: every(-1), ValueError, r"seconds=-1"),
         (lambda: every(float("nan")), ValueError, "nan"),
+        (lambda: every(1e-16), ValueError, r"seconds=1e-16: expected at least 0\.001"),
         (lambda: every(True), TypeError, "seconds=True"),
         (lambda: every("30"), TypeError, "seconds='30'"),  # type: ignore[arg-type]
         (lambda: every(1, aligned=2), TypeError, "aligned=2"),  # type: ignore[arg-type]

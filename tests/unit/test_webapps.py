@@ -6,7 +6,6 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,16 +13,13 @@ import pytest
 from brokerless import BackgroundTasks, EngineStats, enable_background_tasks, every
 from tests.unit.rig import SOON, Gate, eventually
 
+pytestmark = pytest.mark.usefixtures("own_locks")
+
 Enable = Callable[..., BackgroundTasks]
 
 
 class App:
     """Any object."""
-
-
-@pytest.fixture(autouse=True)
-def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BROKERLESS_LOCK_DIR", str(tmp_path / "locks"))
 
 
 @pytest.fixture
@@ -73,6 +69,8 @@ def test_options_are_checked(enable: Enable) -> None:
         enable(app, wokers=3)
     with pytest.raises(ValueError, match="queue_size=0"):
         enable(app, queue_size=0)
+    with pytest.raises(ValueError, match="shutdown_timeout=-1"):
+        enable(app, shutdown_timeout=-1)
     assert not hasattr(app, "tasks")
 
 
