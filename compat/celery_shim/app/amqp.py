@@ -172,6 +172,8 @@ class AMQP(TaskMessages):
 
     def _create_task_sender(self) -> Any:
         """``send_task_message`` with the settings looked up once."""
+        from kombu.compression import get_encoder
+
         from ..runtime import publisher
 
         amqp, conf = self, self.app.conf
@@ -197,6 +199,9 @@ class AMQP(TaskMessages):
             confirm_timeout: Any = None,
             **kwargs: Any,
         ) -> None:
+            compression = compression or conf.task_compression
+            if compression:
+                get_encoder(compression)  # nothing is compressed, but a method that nobody knows is refused
             headers2, properties, body, sent_event = message
             if headers:
                 headers2.update(headers)

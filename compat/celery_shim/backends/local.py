@@ -20,6 +20,7 @@ from ..exceptions import TimeoutError
 from ..result import ResultSet, result_from_tuple
 from ..runtime import waiting
 from ..runtime.isolation import isolate
+from .changes import Changes, follow
 from .countdowns import CountdownChords
 from .keyvalue import KeyValueStoreBackend
 
@@ -58,6 +59,9 @@ class LocalBackend(CountdownChords, KeyValueStoreBackend):
     _known: Any = None
     _says_eager = False
     _zone: Any = None
+    #: Version of the configuration that ``_extended`` (the setting ``result_extended``) is from.
+    _extended_as_of: Any = None
+    _extended = False
 
     def __init__(self, app: Any, url: str | None = None, **kwargs: Any) -> None:
         super().__init__(app, url=url, **kwargs)
@@ -67,7 +71,6 @@ class LocalBackend(CountdownChords, KeyValueStoreBackend):
         self._countdowns = self._store.countdowns
         self._json = self.serializer == "json"
         self._max = app.conf.get("result_max") or RESULT_MAX
-        self._extended = bool(app.conf.find_value_for_key("extended", "result"))
 
     def as_uri(self, include_password: bool = False) -> Any:
         return super().as_uri(include_password) or "memory://"
@@ -77,6 +80,8 @@ class LocalBackend(CountdownChords, KeyValueStoreBackend):
     def mark_as_done(
         self, task_id: str, result: Any, request: Any = None, store_result: bool = True, state: str = _SUCCESS
     ) -> None:
+        if self.app.conf.__dict__.get("version") != self._extended_as_of:
+            self._look_up_extended()
         if (
             store_result
             and request is not None
@@ -97,6 +102,11 @@ class LocalBackend(CountdownChords, KeyValueStoreBackend):
                 self.count_part(request, state, value, result)
             return
         super().mark_as_done(task_id, result, request, store_result, state)
+
+    def _look_up_extended(self) -> None:
+        conf = self.app.conf
+        self._extended_as_of = conf.__dict__.get("version")
+        self._extended = bool(conf.find_value_for_key("extended", "result"))
 
     def _family(self, request: Any) -> dict[str, Any]:
         """What is stored of a call's group, parent and children."""
@@ -154,7 +164,9 @@ class LocalBackend(CountdownChords, KeyValueStoreBackend):
             store.lock.release()
 
     def _get_task_meta_for(self, task_id: str) -> Any:
-        record = self._results.get(task_id)
+        return self._read(task_id, self._results.get(task_id))
+
+    def _read(self, task_id: str, record: Any) -> Any:
         if record is None:
             return {"status": states.PENDING, "result": None}
         if type(record) is tuple:
@@ -200,14 +212,16 @@ class LocalBackend(CountdownChords, KeyValueStoreBackend):
         READY_STATES: Any = states.READY_STATES,
     ) -> Iterator[tuple[str, Any]]:
         left_over, until, rounds = set(task_ids), waiting.deadline(timeout), 0
-        with waiting.Waiter(left_over) as waiter:
+        with Changes(left_over, self._results) if on_message else waiting.Waiter(left_over) as waiter:
             while True:
+                if isinstance(waiter, Changes):
+                    waiter.tell(self._read, on_message)
                 for task_id in list(left_over):
                     meta = self.get_task_meta(task_id)
                     if meta["status"] in READY_STATES:
+                        if rounds and isinstance(waiter, Changes) and task_id not in waiter.told:
+                            continue  # stored, but not yet announced
                         left_over.discard(task_id)
-                        if on_message is not None:
-                            on_message(meta)
                         yield task_id, meta
                 if not left_over:
                     return
@@ -244,7 +258,10 @@ class LocalBackend(CountdownChords, KeyValueStoreBackend):
         callback: Any = None,
         propagate: bool = True,
     ) -> Any:
-        if on_message is None and on_interval is None and callback is None and not self._eager():
+        if on_message is not None and not self._eager():
+            follow(self, result.id, timeout, interval, on_message, on_interval)
+            on_message = None
+        elif on_interval is None and callback is None and not self._eager():
             record = self._results.get(result.id)
             promised = getattr(result, "_promised", None) is not None
             if record is None and not promised:
@@ -279,9 +296,6 @@ class LocalBackend(CountdownChords, KeyValueStoreBackend):
             on_interval=on_interval,
         )
 
-    def _has_succeeded(self, task_id: str) -> bool:
-        return type(self._results.get(task_id)) is tuple
-
     def gather(self, results: Any, timeout: float | None = None, propagate: bool = True) -> Any:
         """The values of several handles of this store, in order: one wait for all, ended early by a failure.
 
@@ -297,7 +311,7 @@ class LocalBackend(CountdownChords, KeyValueStoreBackend):
         waits = [task_id for task_id in ids if type(stored.get(task_id)) is not tuple]
         if waits:
             until = waiting.deadline(timeout)
-            waiter = waiting.Gathering(waits, self._has_succeeded)
+            waiter = waiting.Gathering(waits, lambda task_id: type(stored.get(task_id)) is tuple)
             with waiter:
                 while True:
                     for task_id in list(waiter.left):

@@ -210,10 +210,10 @@ class Consumer:
             self.eventer.tell(task, "task-revoked", message.id, terminated=terminated, signum=signum, expired=expired)
 
     def _unknown(self, message: Message) -> None:
-        exc = NotRegistered(message.task)
+        exc, refusal = KeyError(message.task), NotRegistered(message.task)
         logger.error(E_UNKNOWN, exc, exc_info=True)
         context = Context(message.request_dict(self.hostname), name=message.task)
-        self.app.backend.mark_as_failure(message.id, exc, request=context, store_result=not message.ignore_result)
+        self.app.backend.mark_as_failure(message.id, refusal, request=context, store_result=not message.ignore_result)
         signals.task_unknown.send(sender=self, message=message, exc=exc, name=message.task, id=message.id)
 
     # -- rate limits ------------------------------------------------------------------------------------------------
@@ -270,7 +270,8 @@ class Consumer:
         _state._tls.current_app = task._app or self.app
         join = _state._join
         before = join.blocks, join.decision
-        join.blocks, join.decision = True, decision
+        join.blocks, join.decision = worker.guards, decision
+        worker.total[task.name] += 1
         active = worker.active
         entry = active[id] = (message, time.time(), threading.get_ident())
         outcome = None
@@ -299,7 +300,6 @@ class Consumer:
             if active.get(id) is entry:  # a retry without delay may have begun already, under the same id
                 del active[id]
             join.blocks, join.decision = before
-            worker.total[task.name] += 1
         if outcome is None:
             return
         if self.bus.mailboxes:

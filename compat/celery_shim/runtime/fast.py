@@ -75,6 +75,7 @@ def make_plan(task: Any) -> Any:
         and not amqp.routes
         and not any(options.get(name) for name in _PLAIN)
         and conf.task_protocol == 2
+        and not conf.task_compression
         and not conf.task_send_sent_event
         and (options.get("serializer") or conf.task_serializer) == "json"
         and issubclass(app.AsyncResult, AsyncResult)

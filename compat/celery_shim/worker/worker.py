@@ -11,7 +11,6 @@ import sys
 import threading
 import time
 import weakref
-from collections import Counter
 from typing import Any
 
 from ....pools import Pool, pool_of_this_thread
@@ -22,6 +21,7 @@ from ..utils.log import get_logger
 from ..utils.nodenames import default_nodename
 from ..utils.text import str_to_list
 from . import state
+from .figures import Figures
 
 __all__ = ("WorkController",)
 
@@ -34,7 +34,7 @@ SELECT_UNKNOWN_QUEUE = (
 _serials = iter(range(1, 1 << 62))
 
 
-class WorkController:
+class WorkController(Figures):
     """A worker of an app."""
 
     app: Any = None
@@ -46,6 +46,8 @@ class WorkController:
     exitcode: Any = None
     #: True if a task did not end in time when the worker stopped.
     lingering = False
+    #: Whether its tasks are refused to wait for results; None leaves it to the switch of the process.
+    guards: bool | None = True
 
     def __init__(self, app: Any = None, hostname: str | None = None, **kwargs: Any) -> None:
         self.app = app or self.app or _state.get_current_app()
@@ -53,7 +55,8 @@ class WorkController:
         self.autostarted = kwargs.pop("autostarted", False)
         self.startup_time = time.time()
         self.active: dict[str, Any] = {}
-        self.total: Counter[str] = Counter()
+        #: How many tasks were begun, by name; of the process, as in Celery.
+        self.total = state.total_count
         self.pid = os.getpid()
         self._stopping = threading.Event()
         self._ready = threading.Event()
@@ -352,36 +355,6 @@ class WorkController:
         """Ask the thread in ``start`` to stop; does not wait."""
         self._stopping.set()
 
-    # -- figures ----------------------------------------------------------------------------------------------------
-
-    def info(self) -> dict[str, Any]:
-        return {
-            "total": dict(self.total),
-            "pid": os.getpid(),
-            "clock": str(self.app.clock),
-            "uptime": round(time.time() - self.startup_time),
-        }
-
-    def stats(self) -> dict[str, Any]:
-        """What ``inspect stats`` shows."""
-        pool = self.pool
-        figures = self.info()
-        figures.update(
-            pool={
-                "implementation": "brokerless:threads",
-                "max-concurrency": pool.size if pool else 0,
-                "processes": [os.getpid()],
-                "threads": len(pool.workers) if pool else 0,
-                "max-tasks-per-child": "N/A",
-                "put-guarded-by-semaphore": False,
-                "timeouts": [0, 0],
-            },
-            prefetch_count=self.concurrency,
-            broker={"transport": "brokerless", "hostname": "localhost"},
-            rusage=_rusage(),
-        )
-        return figures
-
     def __str__(self) -> str:
         return self.hostname
 
@@ -409,13 +382,3 @@ def _named(app: Any, name: str) -> Any:
 
 def _processors() -> int:
     return os.cpu_count() or 2
-
-
-def _rusage() -> Any:
-    try:
-        import resource
-    except ImportError:
-        return "N/A"
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    names = ("utime", "stime", "maxrss", "minflt", "majflt", "inblock", "oublock", "nvcsw", "nivcsw")
-    return {name: getattr(used, "ru_" + name) for name in names}

@@ -333,3 +333,20 @@ def test_apply_runs_here(api: Any, add: Any) -> None:
     assert isinstance(result, api.result.EagerResult)
     assert result.get() == 6
     assert result.successful()
+
+
+@pytest.mark.parametrize("where", ["call", "task", "setting"])
+@pytest.mark.parametrize("method", ["zlib", "nobody-knows"])
+def test_compression(app: Any, worker: Any, where: str, method: str, observed: Any) -> None:
+    @app.task(name="echo", **({"compression": method} if where == "task" else {}))
+    def echo(x: str) -> str:
+        return x
+
+    if where == "setting":
+        app.conf.task_compression = method
+    with worker(app):
+        try:
+            answer = value_of(echo.apply_async(("x",), **({"compression": method} if where == "call" else {})))
+        except Exception as error:
+            answer = f"{type(error).__name__}: {error}"
+        observed("answer", answer)

@@ -229,3 +229,25 @@ def test_fixtures_of_the_pytest_plugin(tmp_path: Path) -> None:
         check=False,
     )
     assert "5 passed" in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.manual
+@pytest.mark.parametrize("switch", [None, True])
+def test_the_guard_is_open(api: Any, app: Any, worker: Any, switch: bool | None, observed: Any) -> None:
+    """A task may wait for another one under ``start_worker``, until a test closes the guard again."""
+
+    @app.task
+    def inner() -> int:
+        return 1
+
+    @app.task
+    def outer() -> Any:
+        return inner.delay().get(timeout=10, interval=0.005)
+
+    with worker(app, concurrency=2):
+        if switch is not None:
+            api.mod("_state")._set_task_join_will_block(switch)
+        result = outer.delay()
+        until(result.ready)
+        api.mod("_state")._set_task_join_will_block(False)
+        observed("answer", repr(result.get(propagate=False)).split("!")[0])

@@ -198,6 +198,27 @@ def test_stats(app: Any, worker: Any, add: Any, observed: Any) -> None:
         assert stats["pid"] > 0
         observed("keys", sorted(stats))
         assert stats["pool"]["max-concurrency"] == 2
+        observed("use", sorted(stats["rusage"]))
+        observed("broker", [sorted(stats["broker"]), stats["broker"]["transport"], stats["broker"]["hostname"]])
+
+
+def test_a_task_counts_when_it_begins(api: Any, app: Any, worker: Any) -> None:
+    began, go = threading.Event(), threading.Event()
+    before = api.mod("worker.state").all_total_count[0]
+
+    @app.task(name="wait")
+    def wait() -> None:
+        began.set()
+        go.wait(10)
+
+    with worker(app, hostname=NODE):
+        result = wait.delay()
+        assert began.wait(10)
+        assert app.control.inspect([NODE], timeout=8).stats()[NODE]["total"] == {"wait": 1}
+        assert api.mod("worker.state").total_count == {"wait": 1}
+        assert api.mod("worker.state").all_total_count[0] == before + 1
+        go.set()
+        value_of(result)
 
 
 def test_active_queues(app: Any, worker: Any, add: Any, observed: Any) -> None:

@@ -254,3 +254,22 @@ def test_stamps(app: Any, worker: Any, dump: Any) -> None:
         seen = value_of(dump.apply_async(stamped_headers=["customer"], customer="me"))
         assert seen["stamped_headers"] == ["customer"]
         assert seen["stamps"] == {"customer": "me"}
+
+
+def test_extended_results_from_now_on(app: Any, worker: Any, observed: Any) -> None:
+    """``result_extended`` is looked at when a result is stored."""
+
+    @app.task(name="echo")
+    def echo(x: int) -> int:
+        return x
+
+    def names(result: Any) -> Any:
+        value_of(result)
+        return [result.name, result.args, result.kwargs, result.retries, result.queue]
+
+    with worker(app):
+        observed("before", names(echo.delay(1)))
+        app.conf.result_extended = True
+        observed("on", names(echo.delay(2)))
+        app.conf.update(result_extended=False)
+        observed("off", names(echo.delay(3)))

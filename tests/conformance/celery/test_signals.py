@@ -237,6 +237,7 @@ def test_unknown(app: Any, worker: Any, signal_log: Any, observed: Any) -> None:
         observed("keys", sorted(kwargs))
         assert (kwargs["name"], kwargs["id"]) == ("nothing.here", result.id)
         assert isinstance(kwargs["exc"], KeyError)
+        observed("exc", repr(kwargs["exc"]))
 
 
 def test_retry_and_internal_error_of_eager_tasks(app: Any, signal_log: Any, observed: Any) -> None:

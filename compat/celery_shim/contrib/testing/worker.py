@@ -24,6 +24,8 @@ class TestWorkController(worker.WorkController):
     """A worker that can be waited for."""
 
     __test__ = False
+    #: As in Celery, whose `start_worker` opens the guard: tests may wait within tasks.
+    guards = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._on_started = threading.Event()
