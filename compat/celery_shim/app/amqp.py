@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kombu.utils.objects import cached_property
-
 from .. import signals
+from ..utils.lean import cached_property
 from . import routes as _routes
 from .task_messages import TaskMessages, task_message
 

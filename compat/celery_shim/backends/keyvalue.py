@@ -9,13 +9,12 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 from uuid import UUID
 
-from kombu.utils.encoding import bytes_to_str, ensure_bytes
-
 from .. import states
 from ..canvas import maybe_signature
 from ..exceptions import BackendStoreError, ChordError, TimeoutError
 from ..result import GroupResult, allow_join_result, result_from_tuple
 from ..runtime import waiting
+from ..utils.lean import bytes_to_str, ensure_bytes
 from ..utils.log import get_logger
 from .base import Backend
 from .chords import _create_chord_error_with_cause

@@ -13,12 +13,11 @@ from functools import partial as _partial
 from types import GenericAlias
 from typing import TYPE_CHECKING, Any
 
-from kombu.utils.functional import maybe_list, reprcall
-
 from .._state import current_app
 from ..runtime.ids import new_id
 from ..typevars import R
 from ..utils import abstract
+from ..utils.lean import maybe_list, reprcall
 from ..utils.objects import getitem_property
 from .stamps import Stampable
 

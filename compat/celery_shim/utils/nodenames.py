@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import os
-import socket
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
-from .functional import memoize
 from .text import simple_format
 
 WORKER_DIRECT_QUEUE_FORMAT = "{hostname}.dq2"
 NODENAME_SEP = "@"
 NODENAME_DEFAULT = "celery"
 
-gethostname = memoize(1, Cache=dict)(socket.gethostname)
 
 __all__ = (
     "anon_nodename",
@@ -26,6 +23,17 @@ __all__ = (
     "nodesplit",
     "worker_direct",
 )
+
+
+@cache
+def gethostname() -> str:
+    """The name of this machine, asked for once."""
+    from socket import gethostname as ask
+
+    return ask()
+
+
+gethostname.clear = gethostname.cache_clear  # type: ignore[attr-defined]  # the name it has in Celery
 
 
 def worker_direct(hostname: Any) -> Any:
