@@ -323,7 +323,9 @@ class Celery(Registering, Configuring, Binding, Sending):
     @property
     def backend(self) -> Any:
         """Where results are kept."""
-        found = self._backend
+        found = self._backend_cache
+        if found is None:
+            found = self._backend
         if found is None:
             found = self._backend = self._get_backend()
         return found

@@ -192,7 +192,8 @@ class Task(Calling[P, R], Running[P, R]):
     @property
     def backend(self) -> Any:
         """Where results are kept."""
-        return self.app.backend if self._backend is None else self._backend
+        own = self._backend
+        return self.app.backend if own is None else own
 
     @backend.setter
     def backend(self, value: Any) -> None:

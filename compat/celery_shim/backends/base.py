@@ -85,6 +85,7 @@ class Backend(Outcomes, Values):
     UNREADY_STATES = states.UNREADY_STATES
     TimeoutError = TimeoutError
 
+    expires: Any
     subpolling_interval: Any = None
     supports_native_join = False
     supports_autoexpire = False

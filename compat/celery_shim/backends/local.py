@@ -54,10 +54,9 @@ class LocalBackend(CountdownChords, KeyValueStoreBackend):
     supports_autoexpire = True
     supports_native_join = True
     persistent = False
-    #: Version of the configuration that the next two are from.
+    #: Version of the configuration that the next one is from.
     _known: Any = None
     _says_eager = False
-    _zone: Any = None
 
     def __init__(self, app: Any, url: str | None = None, **kwargs: Any) -> None:
         super().__init__(app, url=url, **kwargs)
@@ -227,7 +226,7 @@ class LocalBackend(CountdownChords, KeyValueStoreBackend):
         version = settings.get("version")
         if version is None or version != self._known:
             conf = self.app.conf
-            self._says_eager, self._zone = bool(conf.task_always_eager), self.app.timezone
+            self._says_eager = bool(conf.task_always_eager)
             # layers such as Django's settings change without telling
             plain = all(type(layer) is dict for layer in conf.maps)
             self._known = conf.__dict__.get("version") if plain else None
@@ -258,7 +257,7 @@ class LocalBackend(CountdownChords, KeyValueStoreBackend):
                 value, done = record[0], record[1]
                 if not self.expires or done >= time.time() - self.expires:
                     value = _fresh(value, self.serializer)
-                    result._ended = partial(self._success, result.id, value, record, self._zone)
+                    result._ended = partial(self._success, result.id, value, record)
                     return value
         return super().wait_for_pending(result, timeout, interval, no_ack, on_message, on_interval, callback, propagate)
 
@@ -334,14 +333,14 @@ class LocalBackend(CountdownChords, KeyValueStoreBackend):
         record = self._results.get(node.id)
         return record is not None and type(record) is not tuple
 
-    def _success(self, task_id: str, value: Any, record: Any, zone: Any) -> dict[str, Any]:
+    def _success(self, task_id: str, value: Any, record: Any) -> dict[str, Any]:
         """What a handle knows of a success."""
         meta = {
             "status": _SUCCESS,
             "result": value,
             "traceback": None,
             "children": [],
-            "date_done": datetime.fromtimestamp(record[1], zone),
+            "date_done": datetime.fromtimestamp(record[1], self.app.timezone),
             "task_id": task_id,
         }
         if len(record) > 2:

@@ -1,6 +1,6 @@
 """Functional helpers: lazy sequences, signatures of functions, sequences of mixed type.
 
-``vine`` (promises) is loaded only where a promise could occur.
+Promises are those of ``vine``, lazy values those of kombu; neither is loaded for being looked for.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from itertools import islice
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
-from .lean import borrow, dictfilter, is_list, maybe_evaluate, maybe_list
+from .lean import borrow, dictfilter, is_instance, is_list, maybe_evaluate, maybe_list
 from .log import get_logger
 
 if TYPE_CHECKING:
@@ -77,10 +77,8 @@ def pass1(arg: Any, *args: Any, **kwargs: Any) -> Any:
 
 
 def evaluate_promises(it: Iterable[Any]) -> Iterator[Any]:
-    from vine import promise
-
     for value in it:
-        yield value() if isinstance(value, promise) else value
+        yield value() if is_instance(value, "vine", "promise") else value
 
 
 def first(predicate: Callable[[Any], Any] | None, it: Iterable[Any]) -> Any:

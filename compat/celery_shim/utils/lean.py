@@ -26,6 +26,7 @@ __all__ = (
     "fxrange",
     "get_logger",
     "is_coroutine_function",
+    "is_instance",
     "is_list",
     "kombu_errors",
     "limit_errors",
@@ -37,6 +38,8 @@ __all__ = (
     "str_to_bytes",
     "uuid",
 )
+
+_UNSET: Any = object()
 
 #: Levels by name and names by level.
 LOG_LEVELS: dict[Any, Any] = {**logging._nameToLevel, **logging._levelToName, "FATAL": logging.FATAL}
@@ -66,7 +69,7 @@ else:
     class cached_property(functools.cached_property):
         """A value that is computed once per object, and can be set and deleted.
 
-        Reads take the lock of the property, so that two threads never compute one value twice.
+        Whoever computes holds the lock of the property, so that two threads never compute one value twice.
         """
 
         def __init__(self, fget=None, fset=None, fdel=None):
@@ -77,6 +80,9 @@ else:
         def __get__(self, instance, owner=None):
             if instance is None:
                 return self
+            value = instance.__dict__.get(self.attrname, _UNSET)
+            if value is not _UNSET:
+                return value
             with self.lock:
                 return super().__get__(instance, owner)
 
@@ -118,6 +124,12 @@ def exception_info(*args: Any, **options: Any) -> Any:
     from billiard.einfo import ExceptionInfo
 
     return ExceptionInfo(*args, **options)
+
+
+def is_instance(value: Any, module: str, name: str) -> bool:
+    """``isinstance`` with a class of a module that may not be loaded: then there are no instances of it."""
+    loaded = sys.modules.get(module)
+    return loaded is not None and isinstance(value, getattr(loaded, name, ()))
 
 
 def is_coroutine_function(function: Any) -> bool:
@@ -191,7 +203,7 @@ def safe_repr(value: Any, errors: str = "replace") -> str:
         return said
 
 
-def reprcall(name: str, args: Any = (), kwargs: Any = None, sep: str = ", ") -> str:
+def reprcall(name: Any, args: Any = (), kwargs: Any = None, sep: str = ", ") -> str:
     """The text of a call."""
     shown = [safe_repr(value) for value in args or ()]
     shown += [f"{key}={safe_repr(value)}" for key, value in (kwargs or {}).items()]
@@ -201,7 +213,9 @@ def reprcall(name: str, args: Any = (), kwargs: Any = None, sep: str = ", ") -> 
 def uuid(_uuid: Callable[[], Any] | None = None) -> str:
     """The text of a random UUID."""
     if _uuid is None:
-        from uuid import uuid4 as _uuid
+        from uuid import uuid4
+
+        _uuid = uuid4
     return str(_uuid())
 
 

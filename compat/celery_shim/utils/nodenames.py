@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from functools import cache, partial
 from typing import Any
 
@@ -28,9 +29,11 @@ __all__ = (
 @cache
 def gethostname() -> str:
     """The name of this machine, asked for once."""
-    from socket import gethostname as ask
+    if hasattr(os, "uname") and "socket" not in sys.modules:
+        return os.uname().nodename
+    import socket
 
-    return ask()
+    return socket.gethostname()
 
 
 gethostname.clear = gethostname.cache_clear  # type: ignore[attr-defined]  # the name it has in Celery

@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import numbers
 import os
-import sys
 import time as _time
 from collections.abc import Callable
 from datetime import date, datetime, timedelta, tzinfo
@@ -16,7 +15,7 @@ from datetime import timezone as datetime_timezone
 from types import ModuleType
 from typing import Any
 
-from .lean import cached_property, dictfilter, reprcall
+from .lean import cached_property, dictfilter, is_instance, reprcall
 from .text import pluralize
 
 logger = logging.getLogger("celery.utils.time")
@@ -269,8 +268,7 @@ def subtract_datetimes(end: datetime, start: datetime) -> timedelta:
 
 
 def _knows_changes(tz: tzinfo | None) -> bool:
-    known = sys.modules.get("zoneinfo")  # no zone is one of its kind before it is loaded
-    return (known is not None and isinstance(tz, getattr(known, "ZoneInfo", ()))) or hasattr(tz, "is_ambiguous")
+    return is_instance(tz, "zoneinfo", "ZoneInfo") or hasattr(tz, "is_ambiguous")
 
 
 def _is_ambiguous(dt: datetime, tz: tzinfo | None) -> bool:
