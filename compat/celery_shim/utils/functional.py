@@ -255,16 +255,16 @@ else:
 
 
 def _plain_head(fun: Any) -> str | None:
-    """The same for a function that takes only named, required or optional parameters; None for any other.
+    """What ``_head`` gives for a function without ``*``, read from its code object; None for any other.
 
-    Read from the code object: ``inspect`` costs more to load than all of this module.
+    ``inspect`` takes longer to load than all of this module.
     """
     fun = getattr(fun, "__func__", fun)
     code = getattr(fun, "__code__", None)
     if type(fun) is not FunctionType or code is None or fun.__dict__.get("__signature__") is not None:
         return None
     count, first_default = code.co_argcount, code.co_argcount - len(fun.__defaults__ or ())
-    if code.co_flags & (_VARARGS | _VARKEYWORDS) or code.co_kwonlyargcount or count < 0:
+    if code.co_flags & (_VARARGS | _VARKEYWORDS) or code.co_kwonlyargcount:
         return None
     names = code.co_varnames[:count]
     return ", ".join(name if place < first_default else f"{name}={place}" for place, name in enumerate(names))

@@ -148,8 +148,8 @@ def gen_task_name(app: Any, name: str, module_name: str | None) -> str:
 def _may_offer(namespace: str) -> bool:
     """False only if no installed distribution names that entry-point group.
 
-    Almost always nobody does, and to find that out here takes a tenth of the time that ``importlib.metadata`` takes
-    to load. Whatever is not a plain folder of distributions is left to it.
+    Almost always nobody does, and ``importlib.metadata`` takes long to load. Whatever is not a plain folder of
+    distributions is left to it.
     """
     for finder in sys.meta_path:
         if finder is not PathFinder and hasattr(finder, "find_distributions"):
