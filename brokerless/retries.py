@@ -6,7 +6,6 @@ which failed together do not come back together. The task keeps its id. Time lim
 
 from __future__ import annotations
 
-import random
 import traceback
 from typing import TYPE_CHECKING
 
@@ -26,6 +25,8 @@ LONGEST_DELAY = 60.0
 
 def backoff(failures: int) -> float:
     """Seconds to wait after so many earlier failures."""
+    import random
+
     longest = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(failures, 32))
     return longest * random.uniform(0.5, 1.0)
 

@@ -15,9 +15,6 @@ from calendar import timegm
 from collections.abc import Callable
 from typing import Any
 
-from kombu.utils.functional import maybe_evaluate
-from kombu.utils.objects import cached_property
-
 from .exceptions import reraise
 from .runtime.beat_entries import BeatLazyFunc as BeatLazyFunc
 from .runtime.beat_entries import ScheduleEntry, SchedulingError, event_t, value_now
@@ -34,6 +31,7 @@ from .runtime.beat_service import _Threaded as _Threaded
 from .runtime.beat_service import beat_nodename as beat_nodename
 from .schedules import crontab
 from .utils.functional import is_numeric_value
+from .utils.lean import cached_property, maybe_evaluate
 from .utils.log import get_logger
 from .utils.time import humanize_seconds, maybe_make_aware
 

@@ -1,6 +1,7 @@
 """Exceptions and warnings under Celery's names.
 
-Those for limits and lost workers are billiard's own classes and ``OperationalError`` is kombu's, as in Celery. The
+Those for limits and lost workers are billiard's own classes and ``OperationalError`` is kombu's, as in Celery; both
+packages are loaded when one of them is first asked for. The
 classes keep the module they live in, so that they can be pickled without the alias; ``backends.base`` writes and
 reads them as ``celery.exceptions``.
 """
@@ -8,12 +9,14 @@ reads them as ``celery.exceptions``.
 from __future__ import annotations
 
 import numbers
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from billiard.exceptions import SoftTimeLimitExceeded, Terminated, TimeLimitExceeded, WorkerLostError
-from kombu.exceptions import OperationalError
-
+from .utils.lean import borrow, safe_repr
 from .utils.serialization import get_pickleable_exception
+
+if TYPE_CHECKING:
+    from billiard.exceptions import SoftTimeLimitExceeded, Terminated, TimeLimitExceeded, WorkerLostError
+    from kombu.exceptions import OperationalError
 
 __all__ = (
     "AlreadyRegistered",
@@ -142,11 +145,7 @@ RetryTaskError = Retry
 
 
 def _repr_of(exc: Any) -> str | None:
-    if not exc:
-        return None
-    from kombu.utils.encoding import safe_repr
-
-    return safe_repr(exc)
+    return safe_repr(exc) if exc else None
 
 
 class Ignore(TaskPredicate):
@@ -281,8 +280,19 @@ def _command_exception() -> type[Exception]:
     return CeleryCommandException
 
 
+_borrowed = borrow(
+    globals(),
+    {
+        **dict.fromkeys(
+            ("SoftTimeLimitExceeded", "Terminated", "TimeLimitExceeded", "WorkerLostError"), "billiard.exceptions"
+        ),
+        "OperationalError": "kombu.exceptions",
+    },
+)
+
+
 def __getattr__(name: str) -> Any:
     if name == "CeleryCommandException":
         made = globals()[name] = _command_exception()
         return made
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return _borrowed(name)

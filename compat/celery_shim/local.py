@@ -9,7 +9,7 @@ import operator
 from collections import deque
 from collections.abc import Callable
 from importlib import import_module
-from types import GenericAlias
+from types import FunctionType, GenericAlias
 from typing import Any
 
 __all__ = ("PromiseProxy", "Proxy", "class_property", "maybe_evaluate", "try_import")
@@ -278,6 +278,8 @@ class class_property:
         self.__get = _of_class(getter)
         self.__set = _of_class(setter)
         info = self.__get.__get__(object)
+        function = getattr(self.__get, "__func__", None)
+        self.__function = function if isinstance(function, FunctionType) else None
         self.__doc__, self.__name__, self.__module__ = info.__doc__, info.__name__, info.__module__
 
     __class_getitem__: Any = classmethod(GenericAlias)
@@ -285,6 +287,8 @@ class class_property:
     def __get__(self, obj: Any, type: Any = None) -> Any:
         if obj and type is None:
             type = obj.__class__
+        if self.__function is not None and type is not None:
+            return self.__function(type)
         return self.__get.__get__(obj, type)()
 
     def __set__(self, obj: Any, value: Any) -> Any:

@@ -9,7 +9,6 @@ import atexit
 import math
 import numbers
 import os
-import platform as _platform
 import signal as _signal
 import sys
 from collections.abc import Iterator
@@ -38,14 +37,25 @@ EX_UNAVAILABLE = getattr(os, "EX_UNAVAILABLE", 69)
 EX_USAGE = getattr(os, "EX_USAGE", 64)
 EX_CANTCREAT = getattr(os, "EX_CANTCREAT", 73)
 
-SYSTEM = _platform.system()
+
+def _system() -> str:
+    if hasattr(os, "uname"):
+        return os.uname().sysname
+    import platform
+
+    return platform.system()
+
+
+SYSTEM = _system()
 IS_macOS = SYSTEM == "Darwin"
 IS_WINDOWS = SYSTEM == "Windows"
 
 
 def pyimplementation() -> str:
     """Name of this Python."""
-    name = getattr(_platform, "python_implementation", None)
+    import platform
+
+    name = getattr(platform, "python_implementation", None)
     if name is not None:
         return name()
     if sys.platform.startswith("java"):

@@ -41,14 +41,3 @@ def result_from_tuple(r: Any, app: Any = None) -> Any:
     if members is None:
         return app.AsyncResult(id, parent=parent)
     return app.GroupResult(id, [result_from_tuple(member, app) for member in members], parent=parent)
-
-
-def _register_thenables() -> None:
-    """vine checks promises by type; it is told of ours when it is first loaded."""
-    from vine import Thenable
-
-    for cls in (AsyncResult, ResultSet, GroupResult, EagerResult):
-        Thenable.register(cls)
-
-
-_register_thenables()

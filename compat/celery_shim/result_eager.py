@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from kombu.utils.objects import cached_property
-
 from . import states
 from .exceptions import TaskRevokedError
 from .result_guard import assert_will_not_block
 from .result_handle import AsyncResult, _promise
 from .typevars import R
+from .utils.lean import cached_property
 
 __all__ = ("EagerResult",)
 

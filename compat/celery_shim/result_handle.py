@@ -10,13 +10,12 @@ from collections.abc import Iterator
 from types import GenericAlias
 from typing import TYPE_CHECKING, Any, cast
 
-from kombu.utils.objects import cached_property
-
 from . import states
 from .app import app_or_default
 from .exceptions import IncompleteStream, TimeoutError
 from .result_guard import assert_will_not_block
 from .typevars import R
+from .utils.lean import cached_property
 from .utils.time import maybe_iso8601
 
 __all__ = ("AsyncResult", "ResultBase")

@@ -9,11 +9,10 @@ from collections.abc import Callable
 from datetime import date, datetime, timedelta, tzinfo
 from typing import Any, NamedTuple
 
-from kombu.utils.objects import cached_property
-
 from ._state import current_app
 from .cronspec import Cronspec, ParseException, cronfield, crontab_parser, expand_cronspec
 from .exceptions import ImproperlyConfigured
+from .utils.lean import cached_property
 from .utils.time import (
     ffwd,
     humanize_seconds,

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kombu.utils.objects import cached_property
-
 from .. import signals
+from ..utils.lean import cached_property
 from . import routes as _routes
 from .task_messages import TaskMessages, task_message
 
@@ -114,6 +113,18 @@ class AMQP(TaskMessages):
     @cached_property
     def queues(self) -> Any:
         return self.Queues(self.app.conf.task_queues)
+
+    def plain_queue(self) -> str | None:
+        """The name of the only queue that the settings name, while nobody has asked for kombu's objects: then nobody
+        can have changed them. None where they have to be asked.
+        """
+        conf = self.app.conf
+        if type(self) is not AMQP or conf.task_queues or conf.task_default_exchange_type not in (None, "direct"):
+            return None
+        if not self.__dict__.keys().isdisjoint(("Queues", "default_queue", "queues", "queues_cls")):
+            return None
+        name = conf.task_default_queue
+        return name if isinstance(name, str) and name else None
 
     @cached_property
     def default_queue(self) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ..utils.functional import firstmethod, mlazy
+from ..utils.functional import firstmethod
 from ..utils.imports import instantiate
 
 _first_match = firstmethod("annotate")
@@ -27,7 +27,11 @@ class MapAnnotation(dict):
 def _expand(annotation: Any) -> Any:
     if isinstance(annotation, dict):
         return MapAnnotation(annotation)
-    return mlazy(instantiate, annotation) if isinstance(annotation, str) else annotation
+    if not isinstance(annotation, str):
+        return annotation
+    from ..utils.lazies import mlazy
+
+    return mlazy(instantiate, annotation)
 
 
 def prepare(annotations: Any) -> Any:

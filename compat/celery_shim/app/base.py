@@ -13,8 +13,6 @@ import threading
 from collections import defaultdict, deque
 from typing import TYPE_CHECKING, Any
 
-from kombu.utils.objects import cached_property
-
 from .. import platforms
 from .._state import (
     _deregister_app,
@@ -27,6 +25,7 @@ from .._state import (
 from ..loaders import get_loader_cls
 from ..utils.dispatch import Signal
 from ..utils.imports import instantiate, symbol_by_name
+from ..utils.lean import cached_property
 from ..utils.log import get_logger
 from ..utils.objects import mro_lookup
 from . import backends, builtins  # noqa: F401 - builtins registers the tasks that every app has
@@ -324,7 +323,9 @@ class Celery(Registering, Configuring, Binding, Sending):
     @property
     def backend(self) -> Any:
         """Where results are kept."""
-        found = self._backend
+        found = self._backend_cache
+        if found is None:
+            found = self._backend
         if found is None:
             found = self._backend = self._get_backend()
         return found

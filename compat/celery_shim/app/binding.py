@@ -6,10 +6,9 @@ from operator import attrgetter
 from types import GenericAlias
 from typing import Any
 
-from kombu.utils.objects import cached_property
-
 from .._state import get_current_app
 from ..utils.imports import symbol_by_name
+from ..utils.lean import cached_property
 from .parts import AppParts
 from .utils import _unpickle_app, _unpickle_app_v2
 

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kombu.utils.uuid import uuid
-
 from .. import states
 from .._state import _task_stack
 from ..canvas import signature
@@ -17,6 +15,7 @@ from ..result import EagerResult, denied_join_result
 from ..runtime import fast, fast_canvas
 from ..typevars import P, R
 from ..utils.functional import maybe_list
+from ..utils.lean import uuid
 from ..utils.nodenames import gethostname
 from .parts import TaskParts
 

@@ -9,13 +9,12 @@ from datetime import datetime
 from datetime import timezone as datetime_timezone
 from typing import Any
 
-from kombu.utils.objects import cached_property
-
 from ..exceptions import ImproperlyConfigured
 from ..local import maybe_evaluate
 from ..utils import abstract
 from ..utils.collections import AttributeDictMixin
 from ..utils.dispatch import Signal
+from ..utils.lean import cached_property
 from ..utils.log import get_logger
 from ..utils.time import timezone, to_utc
 from .defaults import DEFAULT_SECURITY_DIGEST, find_deprecated_settings

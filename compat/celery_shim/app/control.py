@@ -9,9 +9,8 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from kombu.utils.objects import cached_property
-
 from ..exceptions import DuplicateNodenameWarning, ImproperlyConfigured
+from ..utils.lean import cached_property
 from ..utils.text import pluralize
 
 __all__ = ("Control", "Inspect", "flatten_reply")

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import cache
 from typing import Any, NamedTuple
 
-from ..utils.functional import memoize
 from ..utils.serialization import strtobool
 
 __all__ = ("NAMESPACES", "Option", "find", "flatten")
@@ -389,7 +389,7 @@ def find_deprecated_settings(source: Any) -> Any:
     return source
 
 
-@memoize(maxsize=None)
+@cache
 def find(name: str, namespace: str = "celery") -> searchresult:
     """Find a setting by a part of its name."""
     wanted, space = name.lower(), namespace.lower()

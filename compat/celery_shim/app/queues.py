@@ -7,8 +7,8 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from kombu import Exchange, Queue
-from kombu.utils.functional import maybe_list
 
+from ..utils.lean import maybe_list
 from ..utils.text import indent as textindent
 
 __all__ = ("Queues",)

@@ -6,27 +6,22 @@ Nothing here sends or runs a task.
 from __future__ import annotations
 
 import functools
-import inspect
 import os
 import sys
 import warnings
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from kombu.utils.objects import cached_property
-
-from ....compilation import compiled
 from .. import signals
 from .._state import _announce_app_finalized, connect_on_app_finalize
 from ..exceptions import DuplicateTaskNameWarning
 from ..local import PromiseProxy, maybe_evaluate
-from ..runtime.compiling import refuse_bound
 from ..typevars import P, R, T
 from ..utils.functional import head_from_fun
 from ..utils.imports import gen_task_name, qualname
+from ..utils.lean import cached_property
 from .autoretry import add_autoretry_behaviour
 from .parts import AppParts
-from .pydantic_tasks import pydantic_wrapper
 
 if TYPE_CHECKING:
     from .decorators import BoundDecorator, Decorator
@@ -58,6 +53,8 @@ def _caller_stacklevel() -> int:
 
 def _annotations_of(fun: Any) -> Any:
     if sys.version_info >= (3, 14):
+        import inspect
+
         import annotationlib
 
         try:
@@ -65,6 +62,16 @@ def _annotations_of(fun: Any) -> Any:
         except NameError:
             return inspect.get_annotations(fun, format=annotationlib.Format.STRING)
     return fun.__annotations__
+
+
+def _compiled(fun: Any, mode: Any, bind: bool) -> Any:
+    from ....compilation import compiled
+    from ..runtime.compiling import refuse_bound
+
+    if not bind:
+        return compiled(fun, mode)
+    refuse_bound(fun, mode)
+    return fun
 
 
 def task_callable_qualname(task: Any) -> str:
@@ -142,12 +149,13 @@ class Registering(AppParts):
             return existing
         dump = None
         if pydantic is True:
+            from .pydantic_tasks import pydantic_wrapper
+
             fun = pydantic_wrapper(self, fun, name, pydantic_strict, pydantic_context, pydantic_dump_kwargs)
             dump = staticmethod(functools.partial(fun.dump_arguments, bound=bind))
         compile_to_c = options.get("compile_to_c")
-        if bind and compile_to_c:
-            refuse_bound(fun, compile_to_c)
-        run = fun if bind else staticmethod(compiled(fun, compile_to_c))
+        body = _compiled(fun, compile_to_c, bind) if compile_to_c else fun
+        run = body if bind else staticmethod(body)
         attributes = {
             "app": self,
             "name": name,
@@ -173,7 +181,7 @@ class Registering(AppParts):
 
     def register_task(self, task: Any, **options: Any) -> Any:
         """Register an instance of a task class, or a task class; replaces one of the same name."""
-        task = task() if inspect.isclass(task) else task
+        task = task() if isinstance(task, type) else task
         if not task.name:
             task.name = self.gen_task_name(type(task).__name__, type(task).__module__)
         existing = self.tasks.get(task.name)

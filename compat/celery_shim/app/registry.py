@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from importlib import import_module
 from typing import Any
 
@@ -25,7 +24,7 @@ class TaskRegistry(dict):
         """Add a task, or an instance of a task class."""
         if task.name is None:
             raise InvalidTaskError(f"Task class {type(task).__name__!r} must specify .name attribute")
-        instance: Any = task() if inspect.isclass(task) else task
+        instance: Any = task() if isinstance(task, type) else task
         add_autoretry_behaviour(instance)
         self[instance.name] = instance
 

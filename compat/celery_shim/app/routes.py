@@ -12,8 +12,8 @@ from typing import Any
 
 from ..exceptions import QueueNotFound
 from ..utils.collections import lpmerge
-from ..utils.functional import maybe_evaluate, mlazy
 from ..utils.imports import symbol_by_name
+from ..utils.lean import maybe_evaluate
 
 __all__ = ("MapRoute", "Router", "expand_router_string", "prepare")
 
@@ -113,7 +113,11 @@ def expand_router_string(router: Any) -> Any:
 def _expand(route: Any) -> Any:
     if isinstance(route, (Mapping, list, tuple)):
         return MapRoute(route)
-    return mlazy(expand_router_string, route) if isinstance(route, str) else route
+    if not isinstance(route, str):
+        return route
+    from ..utils.lazies import mlazy
+
+    return mlazy(expand_router_string, route)
 
 
 def prepare(routes: Any) -> Any:

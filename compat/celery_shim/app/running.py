@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
-
-from billiard.einfo import ExceptionInfo
 
 from .. import _state
 from ..canvas import signature
 from ..exceptions import Ignore, ImproperlyConfigured, Reject, Retry
 from ..typevars import P, R
-from ..utils.functional import maybe_list
+from ..utils.lean import exception_info, maybe_list
 from ..utils.serialization import raise_with_context
 from .context import get_actual_ignore_result
 from .parts import TaskParts
@@ -24,6 +21,8 @@ def _combine_arguments(run: Any, request: Any, args: Any, kwargs: Any) -> tuple[
 
     Only one kind was given: old arguments of the other kind stay, unless the new ones set the same parameters.
     """
+    import inspect
+
     try:
         signature_ = inspect.signature(run)
     except (TypeError, ValueError):
@@ -134,7 +133,7 @@ class Running(TaskParts[P, R]):
         try:
             raise result
         except Retry:
-            self.backend.mark_as_retry(request.id, result.exc, ExceptionInfo().traceback, request=request)
+            self.backend.mark_as_retry(request.id, result.exc, exception_info().traceback, request=request)
         request.retry_noted = result
 
     def replace(self, sig: Any) -> Any:

@@ -6,15 +6,13 @@ by code that asks for one.
 
 from __future__ import annotations
 
-import inspect
 import warnings
 from datetime import datetime
+from types import MethodType
 from typing import Any
 
-from kombu.utils.uuid import uuid
-
-from ..exceptions import AlwaysEagerIgnored, OperationalError
-from ..utils.functional import maybe_list
+from ..exceptions import AlwaysEagerIgnored
+from ..utils.lean import kombu_errors, maybe_list, uuid
 from ..utils.log import get_logger
 from ..utils.objects import FallbackContext
 from ..utils.time import maybe_iso8601, subtract_datetimes
@@ -140,7 +138,7 @@ class Sending(AppParts):
 
     def _own_options(self, task: Any) -> dict[str, Any]:
         get = getattr(task, "_get_exec_options", None)
-        if not inspect.ismethod(get):
+        if not isinstance(get, MethodType):
             return {}
         return {key: value for key, value in (get() or {}).items() if value is not None}
 
@@ -242,7 +240,7 @@ class Sending(AppParts):
         try:
             return pool.acquire(block=True, timeout=timeout)
         except LimitExceeded as exc:
-            raise OperationalError(
+            raise kombu_errors().OperationalError(
                 f"Timed out waiting for a broker {what} after {timeout}s. All {limit} {all_of_them} in use. "
                 f"Consider increasing broker_pool_limit (currently {limit}) or broker_pool_acquire_timeout "
                 f"(currently {timeout}s)."

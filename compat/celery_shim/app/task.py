@@ -9,14 +9,13 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from kombu.exceptions import OperationalError
-
 from .._state import _task_stack, current_app
 from ..exceptions import Ignore, ImproperlyConfigured, MaxRetriesExceededError
 from ..local import class_property
 from ..typevars import P, R
 from ..utils import abstract, deprecated
 from ..utils.imports import instantiate
+from ..utils.lean import kombu_errors
 from ..utils.threads import LocalStack
 from .annotations import resolve_all as resolve_all_annotations
 from .calling import Calling, extract_exec_options
@@ -52,7 +51,7 @@ class Task(Calling[P, R], Running[P, R]):
     __bound__ = False
 
     MaxRetriesExceededError = MaxRetriesExceededError
-    OperationalError = OperationalError
+    OperationalError: Any = class_property(lambda cls: kombu_errors().OperationalError)
     Strategy = "celery.worker.strategy:default"
     Request = "celery.worker.request:Request"
 
@@ -193,7 +192,8 @@ class Task(Calling[P, R], Running[P, R]):
     @property
     def backend(self) -> Any:
         """Where results are kept."""
-        return self.app.backend if self._backend is None else self._backend
+        own = self._backend
+        return self.app.backend if own is None else own
 
     @backend.setter
     def backend(self, value: Any) -> None:

@@ -6,7 +6,6 @@ monitoring tools replace it. What is logged, and at which level, is in ``tracelo
 
 from __future__ import annotations
 
-import inspect
 import logging
 import os
 import sys
@@ -16,14 +15,11 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 from warnings import warn
 
-from billiard.einfo import ExceptionInfo
-from kombu.exceptions import EncodeError, OperationalError
-from kombu.utils.encoding import safe_repr
-
 from .. import _state, signals, states
 from .._state import _task_stack
 from ..exceptions import Ignore, InvalidTaskError, Reject, Retry
 from ..loaders.base import BaseLoader
+from ..utils.lean import borrow, exception_info, is_coroutine_function, kombu_errors, safe_repr
 from ..utils.nodenames import gethostname
 from ..utils.objects import mro_lookup
 from ..utils.saferepr import saferepr
@@ -53,6 +49,11 @@ from .tracelog import (  # noqa: F401 - names that other packages import from he
 )
 
 __all__ = ("TraceInfo", "build_tracer", "reset_worker_optimizations", "setup_worker_optimizations", "trace_task")
+
+__getattr__ = borrow(
+    globals(),
+    {"ExceptionInfo": "billiard.einfo", "EncodeError": "kombu.exceptions", "OperationalError": "kombu.exceptions"},
+)
 
 STARTED, SUCCESS, IGNORED, REJECTED = states.STARTED, states.SUCCESS, states.IGNORED, states.REJECTED
 RETRY, FAILURE = states.RETRY, states.FAILURE
@@ -105,16 +106,16 @@ class TraceInfo:
         return handle(task, req, store_errors=store_errors, call_errbacks=call_errbacks)
 
     def handle_reject(self, task: Any, req: Any, **kwargs: Any) -> None:
-        self._log_error(task, req, ExceptionInfo())
+        self._log_error(task, req, exception_info())
 
     def handle_ignore(self, task: Any, req: Any, **kwargs: Any) -> None:
-        self._log_error(task, req, ExceptionInfo())
+        self._log_error(task, req, exception_info())
 
     def handle_retry(self, task: Any, req: Any, store_errors: bool = True, **kwargs: Any) -> Any:
         kind, _, tb = sys.exc_info()
         reason = self.retval
         try:
-            einfo = ExceptionInfo((kind, reason, tb))
+            einfo = exception_info((kind, reason, tb))
             if store_errors and getattr(req, "retry_noted", None) is not reason:
                 task.backend.mark_as_retry(req.id, reason.exc, einfo.traceback, request=req)
             task.on_retry(reason.exc, req.id, req.args, req.kwargs, einfo)
@@ -130,7 +131,7 @@ class TraceInfo:
         exc = get_pickleable_exception(original)
         if exc.__traceback__ is None:
             exc.__traceback__ = sys.exc_info()[2]
-        einfo = ExceptionInfo(exc_info=(get_pickleable_etype(type(original)), exc, exc.__traceback__))
+        einfo = exception_info(exc_info=(get_pickleable_etype(type(original)), exc, exc.__traceback__))
         task.backend.mark_as_failure(
             req.id, exc, einfo.traceback, request=req, store_result=store_errors, call_errbacks=call_errbacks
         )
@@ -171,7 +172,7 @@ def build_tracer(
     Decisions that do not depend on the call (which hooks are overridden, where results go) are made here, once.
     """
     fun = task if task_has_custom(task, "__call__") else task.run
-    if inspect.iscoroutinefunction(task.run):
+    if is_coroutine_function(task.run):
         fun = _awaited(fun)
     loader = loader or app.loader
     conf = app.conf
@@ -259,12 +260,12 @@ def build_tracer(
                         if thread.decision is not None and not eager:
                             _state.decide()
                 except Reject as exc:
-                    failed, given = Info(REJECTED, exc), ExceptionInfo(internal=True)
+                    failed, given = Info(REJECTED, exc), exception_info(internal=True)
                     state, retval = failed.state, failed.retval
                     failed.handle_reject(task, task_request)
                     traceback_clear(exc)
                 except Ignore as exc:
-                    failed, given = Info(IGNORED, exc), ExceptionInfo(internal=True)
+                    failed, given = Info(IGNORED, exc), exception_info(internal=True)
                     state, retval = failed.state, failed.retval
                     failed.handle_ignore(task, task_request)
                     traceback_clear(exc)
@@ -284,8 +285,8 @@ def build_tracer(
                         sent = True
                         backend = task.backend
                         backend.mark_as_done(uuid, retval, task_request, publish_result)
-                    except (EncodeError, OperationalError) as exc:
-                        if sent and isinstance(exc, OperationalError):
+                    except (kombu_errors().EncodeError, kombu_errors().OperationalError) as exc:
+                        if sent and isinstance(exc, kombu_errors().OperationalError):
                             raise
                         failed, given, state, retval = on_error(task_request, exc)
                         traceback_clear(exc)
@@ -391,7 +392,7 @@ def trace_task(task: Any, uuid: str, args: Any, kwargs: Any, request: Any = None
 
 
 def _signal_internal_error(task: Any, uuid: str, args: Any, kwargs: Any, request: Any, exc: Any) -> None:
-    einfo = ExceptionInfo()
+    einfo = exception_info()
     try:
         einfo.exception = get_pickleable_exception(einfo.exception)
         einfo.type = get_pickleable_etype(einfo.type)
@@ -412,7 +413,7 @@ def _signal_internal_error(task: Any, uuid: str, args: Any, kwargs: Any, request
 def report_internal_error(task: Any, exc: Any) -> Any:
     kind, _, tb = sys.exc_info()
     try:
-        einfo = ExceptionInfo((kind, task.backend.prepare_exception(exc, "pickle"), tb), internal=True)
+        einfo = exception_info((kind, task.backend.prepare_exception(exc, "pickle"), tb), internal=True)
         text = f"Exception raised outside body: {exc!r}:\n{einfo.traceback}"
         warn(RuntimeWarning(text), stacklevel=2)
         return einfo

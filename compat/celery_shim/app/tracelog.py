@@ -6,9 +6,8 @@ import logging
 import sys
 from typing import Any, NamedTuple
 
-from kombu.utils.encoding import safe_repr, safe_str
-
 from ..exceptions import Ignore, Reject
+from ..utils.lean import safe_repr, safe_str
 from ..utils.log import get_logger
 from ..utils.serialization import get_pickled_exception
 

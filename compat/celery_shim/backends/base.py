@@ -12,10 +12,6 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from kombu.serialization import prepare_accept_content
-from kombu.serialization import registry as serializer_registry
-from kombu.utils.url import maybe_sanitize_url
-
 from .. import states
 from .._state import current_app, get_current_task
 from ..app.context import Context
@@ -25,7 +21,7 @@ from ..exceptions import (
     TimeoutError,
 )
 from ..runtime import waiting
-from ..utils.functional import LRUCache
+from ..utils.lean import cached_property
 from ..utils.log import get_logger
 from ..utils.serialization import raise_with_context
 from ..utils.time import get_exponential_backoff_interval
@@ -43,6 +39,8 @@ from .values import EXCEPTION_ABLE_CODECS, Values  # noqa: F401
 __all__ = ("BaseBackend", "DisabledBackend")
 
 logger = get_logger("celery.backends.base")
+
+_JSON = frozenset({"json", "application/json"})
 
 E_NO_BACKEND = """
 No result backend is configured.
@@ -75,12 +73,19 @@ class _nulldict(dict):
     __setitem__ = update = setdefault = ignore
 
 
+def _cache(size: int) -> Any:
+    from kombu.utils.functional import LRUCache
+
+    return LRUCache(limit=size)
+
+
 class Backend(Outcomes, Values):
     """Base of result stores."""
 
     UNREADY_STATES = states.UNREADY_STATES
     TimeoutError = TimeoutError
 
+    expires: Any
     subpolling_interval: Any = None
     supports_native_join = False
     supports_autoexpire = False
@@ -103,13 +108,16 @@ class Backend(Outcomes, Values):
         self.app = app
         conf = app.conf
         self.serializer = serializer or conf.result_serializer
-        self.content_type, self.content_encoding, self.encoder = serializer_registry._encoders[self.serializer]
+        if self.serializer != "json":
+            self._codec  # noqa: B018 - an unknown one is refused here
         self.compression = prepare_compression(self, conf.get("result_compression"))
         size = max_cached_results or conf.result_cache_max
-        self._cache = _nulldict() if size == -1 else LRUCache(limit=size)
+        self._cache = _nulldict() if size == -1 else _cache(size)
         self.expires = self.prepare_expires(expires, expires_type)
         accept = conf.result_accept_content if accept is None else accept
-        self.accept = prepare_accept_content(conf.accept_content if accept is None else accept)
+        self._accept = conf.accept_content if accept is None else accept
+        if self._accept is not None and not _JSON.issuperset(self._accept):
+            self.accept  # noqa: B018 - likewise
         if conf.get("result_failure_expires") is not None and not self.supports_failure_expires:
             warnings.warn(W_FAILURE_EXPIRES_UNSUPPORTED.format(type(self).__name__), UserWarning, stacklevel=2)
         self.always_retry = conf.get("result_backend_always_retry", False)
@@ -119,9 +127,37 @@ class Backend(Outcomes, Values):
         self.thread_safe = conf.get("result_backend_thread_safe", False)
         self.url = url
 
+    # kombu's registry of serializers is read when bytes are made or read for the first time: results that stay in this
+    # process may never need it
+    @cached_property
+    def _codec(self) -> Any:
+        from kombu.serialization import registry
+
+        return registry._encoders[self.serializer]
+
+    @cached_property
+    def content_type(self) -> Any:
+        return self._codec[0]
+
+    @cached_property
+    def content_encoding(self) -> Any:
+        return self._codec[1]
+
+    @cached_property
+    def encoder(self) -> Any:
+        return self._codec[2]
+
+    @cached_property
+    def accept(self) -> Any:
+        from kombu.serialization import prepare_accept_content
+
+        return prepare_accept_content(self._accept)
+
     def as_uri(self, include_password: bool = False) -> Any:
         if include_password:
             return self.url
+        from kombu.utils.url import maybe_sanitize_url
+
         url = maybe_sanitize_url(self.url or "")
         return url[:-1] if url.endswith(":///") else url
 

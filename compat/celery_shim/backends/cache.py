@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from kombu.utils.encoding import bytes_to_str, ensure_bytes
-from kombu.utils.objects import cached_property
-
 from ..exceptions import ImproperlyConfigured
 from ..utils.functional import LRUCache
+from ..utils.lean import bytes_to_str, cached_property, ensure_bytes
 from ..utils.log import get_logger
 from .keyvalue import KeyValueStoreBackend
 

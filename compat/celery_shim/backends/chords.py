@@ -9,12 +9,11 @@ import sys
 from functools import partial
 from typing import Any
 
-from kombu.utils.functional import maybe_list
-
 from .. import states
 from ..app.context import Context
 from ..exceptions import ChordError, NotRegistered
 from ..utils.functional import arity_greater
+from ..utils.lean import maybe_list
 from ..utils.log import get_logger
 from .unsent import Unsent, errbacks_of
 
@@ -87,7 +86,7 @@ class ChordErrors(Unsent):
 
     def chord_error_from_stack(self, callback: Any, exc: Any = None) -> Any:
         """Fail the body of a chord, and what was to follow it; its errbacks are called."""
-        from kombu.utils.uuid import uuid
+        from ..utils.lean import uuid
 
         exc = sys.exc_info()[1] if exc is None else exc
         task = self.app._tasks.get(callback.task)

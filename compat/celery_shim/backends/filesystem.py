@@ -8,10 +8,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from kombu.utils.encoding import ensure_bytes
-from kombu.utils.uuid import uuid
-
 from ..exceptions import ImproperlyConfigured
+from ..utils.lean import ensure_bytes, uuid
 from .countdowns import CountdownChords
 from .keyvalue import KeyValueStoreBackend
 

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from typing import Any
-from uuid import UUID
-
-from kombu.utils.encoding import bytes_to_str, ensure_bytes
 
 from .. import states
 from ..canvas import maybe_signature
 from ..exceptions import BackendStoreError, ChordError, TimeoutError
 from ..result import GroupResult, allow_join_result, result_from_tuple
 from ..runtime import waiting
+from ..utils.lean import bytes_to_str, ensure_bytes, is_instance
 from ..utils.log import get_logger
 from .base import Backend
 from .chords import _create_chord_error_with_cause
@@ -111,7 +109,7 @@ class BaseKeyValueStoreBackend(Backend):
         return self._get_key_for(prefix, id, key)
 
     def _get_key_for(self, prefix: Any, id: Any, key: Any = "") -> Any:
-        text = str(id) if isinstance(id, UUID) else id
+        text = str(id) if is_instance(id, "uuid", "UUID") else id
         return self.key_t("").join([prefix, self.key_t(text), self.key_t(key)])
 
     def _strip_prefix(self, key: Any) -> str:

@@ -55,10 +55,9 @@ class LocalBackend(CountdownChords, KeyValueStoreBackend):
     supports_autoexpire = True
     supports_native_join = True
     persistent = False
-    #: Version of the configuration that the next two are from.
+    #: Version of the configuration that the next one is from.
     _known: Any = None
     _says_eager = False
-    _zone: Any = None
     #: Version of the configuration that ``_extended`` (the setting ``result_extended``) is from.
     _extended_as_of: Any = None
     _extended = False
@@ -241,7 +240,7 @@ class LocalBackend(CountdownChords, KeyValueStoreBackend):
         version = settings.get("version")
         if version is None or version != self._known:
             conf = self.app.conf
-            self._says_eager, self._zone = bool(conf.task_always_eager), self.app.timezone
+            self._says_eager = bool(conf.task_always_eager)
             # layers such as Django's settings change without telling
             plain = all(type(layer) is dict for layer in conf.maps)
             self._known = conf.__dict__.get("version") if plain else None
@@ -275,7 +274,7 @@ class LocalBackend(CountdownChords, KeyValueStoreBackend):
                 value, done = record[0], record[1]
                 if not self.expires or done >= time.time() - self.expires:
                     value = _fresh(value, self.serializer)
-                    result._ended = partial(self._success, result.id, value, record, self._zone)
+                    result._ended = partial(self._success, result.id, value, record)
                     return value
         return super().wait_for_pending(result, timeout, interval, no_ack, on_message, on_interval, callback, propagate)
 
@@ -348,14 +347,14 @@ class LocalBackend(CountdownChords, KeyValueStoreBackend):
         record = self._results.get(node.id)
         return record is not None and type(record) is not tuple
 
-    def _success(self, task_id: str, value: Any, record: Any, zone: Any) -> dict[str, Any]:
+    def _success(self, task_id: str, value: Any, record: Any) -> dict[str, Any]:
         """What a handle knows of a success."""
         meta = {
             "status": _SUCCESS,
             "result": value,
             "traceback": None,
             "children": [],
-            "date_done": datetime.fromtimestamp(record[1], zone),
+            "date_done": datetime.fromtimestamp(record[1], self.app.timezone),
             "task_id": task_id,
         }
         if len(record) > 2:

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from kombu.utils.functional import maybe_list
-
 from .. import states
 from ..app.context import Context
 from ..runtime import waiting
+from ..utils.lean import maybe_list
 
 __all__ = ("Unsent", "errbacks_of", "tasks_of")
 

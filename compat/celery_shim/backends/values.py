@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kombu.serialization import dumps, loads
-
 from .. import states
 from ..result import ResultBase
+from ..utils.lean import ensure_bytes
 from ..utils.serialization import get_pickleable_exception, get_pickled_exception
 from . import exceptions as stored_exceptions
 from .compression import compress_payload, decompress_payload
@@ -56,11 +55,15 @@ class Values:
         return compress_payload(payload, self.compression) if self.compression else payload
 
     def _encode(self, data: Any) -> Any:
+        from kombu.serialization import dumps
+
         return dumps(data, serializer=self.serializer)
 
     def decode(self, payload: Any) -> Any:
         if payload is None:
             return payload
+        from kombu.serialization import loads
+
         return loads(
             decompress_payload(payload or str(payload)),
             content_type=self.content_type,
@@ -123,8 +126,6 @@ class Values:
             meta["stamped_headers"] = names
             meta.update((key, value) for key, value in stamps.items() if key in (names or ()))
         if encode:
-            from kombu.utils.encoding import ensure_bytes
-
             for key in ("args", "kwargs"):
                 meta[key] = ensure_bytes(self.encode(meta[key]))
         return meta

@@ -15,13 +15,13 @@ from typing import Any, NoReturn
 
 import click
 from kombu.exceptions import OperationalError
-from kombu.utils.objects import cached_property
 
 from .._state import get_current_app
 from ..exceptions import CeleryCommandException
 from ..platforms import EX_UNAVAILABLE
 from ..signals import user_preload_options
 from ..utils import text
+from ..utils.lean import cached_property
 from ..utils.log import mlevel
 from ..utils.time import maybe_iso8601
 

@@ -13,12 +13,11 @@ from functools import partial as _partial
 from types import GenericAlias
 from typing import TYPE_CHECKING, Any
 
-from kombu.utils.functional import maybe_list, reprcall
-
 from .._state import current_app
 from ..runtime.ids import new_id
 from ..typevars import R
 from ..utils import abstract
+from ..utils.lean import maybe_list, reprcall
 from ..utils.objects import getitem_property
 from .stamps import Stampable
 
@@ -37,6 +36,7 @@ else:
 
 __all__ = ("Signature", "maybe_signature", "signature", "task_name_from")
 
+_new_signature, _fill = dict.__new__, dict.update
 #: Options of which a copy is the value itself.
 _ATOMS = frozenset({str, int, float, bool, type(None)})
 
@@ -219,11 +219,27 @@ class Signature(_Fields[R], Stampable):
         """A copy with further arguments and options."""
         own: Any = self.get("kwargs")
         options: Any = self.get("options")
+        kind = self.get("subtask_type")
+        if type(self) is Signature and not (kind or args or kwargs or opts):
+            # a task's own call is what compositions copy most
+            copied: Any = _new_signature(Signature)
+            _fill(
+                copied,
+                task=self.get("task"),
+                args=tuple(self.get("args") or ()),
+                kwargs=dict(own),
+                options=copy_options(options),
+                subtask_type=kind,
+                immutable=self.get("immutable"),
+            )
+            copied._app = self._app
+            if self._type is not None:
+                copied._type = self._type
+            return copied
         if args or kwargs or opts:
             args, kwargs, options = self._merge(args, kwargs, opts)
         else:
             args, kwargs = self.get("args"), own
-        kind = self.get("subtask_type")
         fields = {
             "task": self.get("task"),
             "args": tuple(args or ()),
@@ -232,7 +248,7 @@ class Signature(_Fields[R], Stampable):
             "subtask_type": kind,
             "immutable": self.get("immutable"),
         }
-        copied: Any = Signature.from_dict(fields, app=self._app) if kind else Signature(fields, app=self._app)
+        copied = Signature.from_dict(fields, app=self._app) if kind else Signature(fields, app=self._app)
         if self._type is not None:
             copied._type = self._type
         return copied

@@ -9,14 +9,13 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from kombu.utils.functional import maybe_list
-
 from .. import states
 from .._state import current_app
 from ..result import EagerResult, allow_join_result
 from ..utils import abstract
 from ..utils.collections import ChainMap
 from ..utils.functional import is_list, regen
+from ..utils.lean import maybe_list
 from ..utils.objects import getitem_property
 from ..utils.text import remove_repeating_from_task
 from .base import Signature, maybe_signature

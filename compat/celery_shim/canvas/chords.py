@@ -10,13 +10,12 @@ from collections.abc import MutableSequence
 from functools import partial
 from typing import Any
 
-from kombu.utils.functional import maybe_list
-
 from .._state import current_app
 from ..exceptions import CPendingDeprecationWarning
 from ..result import allow_join_result
 from ..runtime.ids import new_id
 from ..utils.functional import _regen
+from ..utils.lean import maybe_list
 from ..utils.objects import getitem_property
 from ..utils.text import remove_repeating_from_task
 from .base import Signature, _Once, maybe_signature

@@ -13,12 +13,11 @@ from itertools import tee
 from types import GeneratorType
 from typing import Any
 
-from kombu.utils.functional import fxrange
-
 from .._state import current_app
 from ..runtime.ids import new_id
 from ..utils import abstract
 from ..utils.functional import _regen, lookahead, regen
+from ..utils.lean import fxrange
 from ..utils.objects import getitem_property
 from ..utils.text import remove_repeating_from_task
 from .base import Signature, maybe_signature, signature

@@ -6,7 +6,7 @@ from abc import ABCMeta, abstractmethod
 from copy import deepcopy
 from typing import Any
 
-from kombu.utils.functional import maybe_list
+from ..utils.lean import maybe_list
 
 __all__ = ("Stampable", "StampingVisitor")
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 from billiard.einfo import ExceptionWithTraceback
-from kombu.utils.encoding import safe_repr, safe_str
 
 from .. import states
 from ..signals import heartbeat_sent
+from ..utils.lean import safe_repr, safe_str
 from ..utils.saferepr import saferepr
 from ..utils.serialization import get_pickled_exception
 from ..utils.sysinfo import load_average

@@ -10,10 +10,9 @@ from time import time
 from typing import Any
 from weakref import WeakSet
 
-from kombu.utils.objects import cached_property
-
 from .. import states
 from ..utils.functional import memoize
+from ..utils.lean import cached_property
 from ..utils.log import get_logger
 
 __all__ = ("HEARTBEAT_DRIFT_MAX", "HEARTBEAT_EXPIRE_WINDOW", "Task", "Worker", "heartbeat_expires")

@@ -10,11 +10,10 @@ from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Any
 
-from kombu.utils.objects import cached_property
-
 from ..app import app_or_default
 from ..exceptions import ImproperlyConfigured
 from ..utils import uuid
+from ..utils.lean import cached_property
 from ..utils.time import adjust_timestamp
 from .bus import bus_of
 from .event import get_exchange

@@ -15,12 +15,11 @@ from importlib import import_module
 from typing import Any
 from uuid import uuid4
 
-from kombu.utils.objects import cached_property
-
 from .. import _state, signals
 from ..exceptions import FixupWarning, ImproperlyConfigured
 from ..local import Proxy
 from ..utils.imports import symbol_by_name
+from ..utils.lean import cached_property
 from ..utils.log import get_logger
 
 __all__ = ("DjangoFixup", "fixup")

@@ -9,12 +9,11 @@ from collections.abc import Iterable
 from datetime import datetime, timezone
 from typing import Any
 
-from kombu.utils.objects import cached_property
-
 from .. import signals
 from ..utils.collections import DictAttribute, force_mapping
 from ..utils.functional import maybe_list
 from ..utils.imports import NotAPackage, find_module, import_from_cwd, symbol_by_name
+from ..utils.lean import cached_property
 
 __all__ = ("BaseLoader",)
 

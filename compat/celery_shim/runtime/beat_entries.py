@@ -7,9 +7,8 @@ from datetime import datetime
 from functools import total_ordering
 from typing import Any, NamedTuple
 
-from kombu.utils.functional import reprcall
-
 from ..schedules import maybe_schedule
+from ..utils.lean import reprcall
 
 __all__ = ("BeatLazyFunc", "ScheduleEntry", "SchedulingError", "event_t", "value_now")
 

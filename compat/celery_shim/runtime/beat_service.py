@@ -14,11 +14,10 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-from kombu.utils.objects import cached_property
-
 from .. import signals
 from ..utils.collections import AttributeDict
 from ..utils.imports import load_extension_class_names, symbol_by_name
+from ..utils.lean import cached_property
 from ..utils.log import get_logger
 from ..utils.nodenames import default_nodename, host_format
 from ..utils.time import humanize_seconds

@@ -17,7 +17,7 @@ from ....engine import Engine
 from ....options import TaskOptions
 from ....pools import pool_of_this_thread
 from ..events.bus import Bus
-from ..exceptions import SoftTimeLimitExceeded, TimeLimitExceeded
+from ..utils.lean import limit_errors
 from .dropped import drop
 from .message import Message
 
@@ -224,14 +224,14 @@ class Broker:
                 max_retries=0,
                 timeout=hard or None,
                 soft_timeout=soft or None,
-                soft_exception=SoftTimeLimitExceeded,
-                hard_exception=TimeLimitExceeded,
+                soft_exception=limit_errors().SoftTimeLimitExceeded,
+                hard_exception=limit_errors().TimeLimitExceeded,
             )
         return options
 
     def _ended(self, handle: Any) -> None:
         error = handle.error
-        if isinstance(error, TimeLimitExceeded):
+        if error is not None and isinstance(error, limit_errors().TimeLimitExceeded):
             message, decision = handle.args
             consumer = self.workers[0].consumer if self.workers else None
             # its thread may have finished just now: then its outcome stands

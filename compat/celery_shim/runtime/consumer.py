@@ -12,10 +12,6 @@ import time
 from collections import deque
 from typing import Any
 
-from billiard.einfo import ExceptionInfo
-from kombu.utils.encoding import safe_repr
-from kombu.utils.objects import cached_property
-
 from ....errors import CancelInterrupt, TimeLimitInterrupt
 from ....limits import boundary
 from .. import _state, signals, states
@@ -23,7 +19,8 @@ from ..app import trace
 from ..app.context import Context, PlainContext, get_actual_ignore_result
 from ..app.task import Task
 from ..app.tracelog import LOG_RECEIVED
-from ..exceptions import NotRegistered, Reject, TaskRevokedError, TimeLimitExceeded, WorkerLostError
+from ..exceptions import NotRegistered, Reject, TaskRevokedError
+from ..utils.lean import cached_property, exception_info, limit_errors, safe_repr
 from ..utils.log import get_logger
 from ..utils.time import rate
 from ..worker import state as worker_state
@@ -283,7 +280,7 @@ class Consumer:
             else:
                 outcome = tracer(id, message.args, message.kwargs, message.request_dict(worker.hostname))
         except Reject as exc:
-            self._rejected(message, task, worker, exc, ExceptionInfo())
+            self._rejected(message, task, worker, exc, exception_info())
         except Exception as exc:
             # raised by a hook while a failure was being handled: it takes the place of the result
             self._fail(message, task, worker, exc, hooks=False)
@@ -293,7 +290,7 @@ class Consumer:
         except TimeLimitInterrupt:
             raise  # the limit has been accounted for
         except BaseException as exc:
-            if isinstance(exc, TimeLimitExceeded):
+            if isinstance(exc, limit_errors().TimeLimitExceeded):
                 raise
             self._lost(message, task, worker, exc)
         finally:
@@ -345,7 +342,7 @@ class Consumer:
     def _lost(self, message: Message, task: Any, worker: Any, exc: BaseException) -> None:
         """The task asked for the end of its process: Celery's pool reports it as lost."""
         code = exc.code if isinstance(exc, SystemExit) else 1
-        lost = WorkerLostError(f"Worker exited prematurely: exitcode {0 if code is None else code}.")
+        lost = limit_errors().WorkerLostError(f"Worker exited prematurely: exitcode {0 if code is None else code}.")
         if task.acks_late and task.reject_on_worker_lost and not message.redelivered:
             requeue(self.app, message)
             return
@@ -357,7 +354,7 @@ class Consumer:
         try:
             raise exc
         except BaseException:
-            einfo = ExceptionInfo()
+            einfo = exception_info()
         einfo.traceback = None  # the frames are ours, not the task's
         logger.error("Task %s[%s] %s", task.name, message.id, safe_repr(exc))
         store = not get_actual_ignore_result(task, request) or bool(task.store_errors_even_if_ignored)

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import threading
 import time
 import weakref
@@ -32,13 +31,12 @@ from . import broker as brokers
 from . import processes
 from .beat_entries import ScheduleEntry
 from .beat_service import Service, served
+from .beat_wanted import DEFAULT_SCHEDULER, has_schedule, scheduler_of
 
 __all__ = ("EmbeddedBeat", "entry_added", "has_schedule", "only_one", "start", "watch", "worker_started")
 
 logger = get_logger("celery.beat")
 
-_DEFAULT = "celery.beat:PersistentScheduler"
-_DATABASE = "django_celery_beat.schedulers:DatabaseScheduler"
 _REFRESH = 3600.0
 _PAUSES = (1.0, 5.0, 30.0, 300.0)
 
@@ -71,20 +69,6 @@ def only_one(app: Any, schedule_filename: Any) -> Iterator[HostLock]:
         served.discard(app)
 
 
-def scheduler_of(app: Any) -> Any:
-    """The scheduler's class or name: the setting, or django-celery-beat's where that is an installed Django app."""
-    said = app.conf.beat_scheduler
-    django = sys.modules.get("django.apps")
-    if said == _DEFAULT and django is not None and django.apps.ready and django.apps.is_installed("django_celery_beat"):
-        return _DATABASE
-    return said
-
-
-def has_schedule(app: Any) -> bool:
-    """Whether there is anything to schedule, as far as the settings know."""
-    return bool(app.conf.beat_schedule) or scheduler_of(app) != _DEFAULT
-
-
 def _said(value: Any) -> bool | None:
     """Yes or no, from a setting or a variable; None if nothing was said."""
     return None if value is None else str(value).lower() not in ("0", "false", "no", "off")
@@ -115,7 +99,7 @@ class _Service(Service):
         try:
             scheduler = super().get_scheduler(lazy, extension_namespace)
         except OSError as exc:
-            if self.scheduler_cls != _DEFAULT:
+            if self.scheduler_cls != DEFAULT_SCHEDULER:
                 raise
             logger.warning(
                 "beat: %r cannot be used (%s): last runs are kept in memory only. Set beat_schedule_filename.",

@@ -84,10 +84,12 @@ def make_plan(task: Any) -> Any:
     if not usable:
         return _refusal(task, conf.__dict__)
     result_cls = app.AsyncResult
-    queue = amqp.default_queue
-    if queue.exchange is not None and queue.exchange.type not in (None, "direct"):
-        return _refusal(task, conf.__dict__)
-    queue_name = queue.name
+    queue_name = amqp.plain_queue()
+    if queue_name is None:
+        queue = amqp.default_queue
+        if queue.exchange is not None and queue.exchange.type not in (None, "direct"):
+            return _refusal(task, conf.__dict__)
+        queue_name = queue.name
     name = task.name
     hard, soft = options.get("time_limit"), options.get("soft_time_limit")
     limits = (hard, soft) if hard or soft else None

@@ -5,11 +5,10 @@ It knows nothing of queues and workers; where it waits is in ``broker``.
 
 from __future__ import annotations
 
-import socket
 from typing import Any
 
 from ..app.context import PlainRequest
-from ..utils.nodenames import anon_nodename
+from ..utils.nodenames import anon_nodename, gethostname
 
 __all__ = ("Message",)
 
@@ -19,7 +18,7 @@ _origin: str | None = None
 def _own_origin() -> str:
     global _origin
     if _origin is None:
-        _origin = anon_nodename(socket.gethostname())
+        _origin = anon_nodename(gethostname())
     return _origin
 
 

@@ -6,9 +6,8 @@ import time
 from datetime import datetime
 from typing import Any
 
-from kombu.exceptions import DecodeError
-
 from ..app.context import Context
+from ..utils.lean import kombu_errors
 from ..utils.log import get_logger
 from ..utils.time import maybe_iso8601, to_utc
 from .broker import broker_of
@@ -65,13 +64,13 @@ def publish(
         return
     try:
         args, kwargs = isolate_call(body[0], body[1], serializer)
-    except DecodeError as exc:
+    except kombu_errors().DecodeError as exc:
         # a worker would drop it and leave the caller waiting
         logger.exception("The arguments of %s[%s] cannot be decoded", headers["task"], headers["id"])
         # as text: what could not be decoded once cannot be decoded in the stored result either
         app.backend.mark_as_failure(
             headers["id"],
-            DecodeError(str(exc)),
+            kombu_errors().DecodeError(str(exc)),
             request=Context({**headers, **body[2], "args": [], "kwargs": {}}),
             store_result=not headers.get("ignore_result"),
         )

@@ -5,8 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from kombu.utils.objects import cached_property
-from kombu.utils.uuid import uuid
+from .lean import cached_property, uuid
 
 gen_unique_id = uuid
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import types
 import typing
-from inspect import isclass
 from typing import Any
 
 
@@ -22,8 +21,8 @@ def get_optional_arg(annotation: Any) -> Any:
 
 
 def annotation_is_class(annotation: Any) -> bool:
-    # isclass(list[int]) is true on Python 3.10
-    return isclass(annotation) and not isinstance(annotation, types.GenericAlias)
+    # list[int] is one on Python 3.10
+    return isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias)
 
 
 def annotation_issubclass(annotation: Any, cls: type) -> bool:

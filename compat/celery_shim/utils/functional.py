@@ -1,22 +1,29 @@
 """Functional helpers: lazy sequences, signatures of functions, sequences of mixed type.
 
-``vine`` (promises) is loaded only where a promise could occur.
+Promises are those of ``vine``, lazy values those of kombu; neither is loaded for being looked for.
 """
 
 from __future__ import annotations
 
-import inspect
 import operator
 import sys
 from collections import UserList
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import islice
+from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
-from kombu.utils.functional import LRUCache, dictfilter, is_list, lazy, maybe_evaluate, maybe_list, memoize
-
+from .lean import borrow, dictfilter, is_instance, is_list, maybe_evaluate, maybe_list
 from .log import get_logger
+
+if TYPE_CHECKING:
+    from kombu.utils.functional import LRUCache, lazy, memoize
+
+    from .lazies import mlazy
+
+#: Flags of a code object, as ``inspect`` names them.
+_VARARGS, _VARKEYWORDS = 0x04, 0x08
 
 logger = get_logger("celery.utils.functional")
 
@@ -42,6 +49,14 @@ __all__ = (
     "uniq",
 )
 
+__getattr__ = borrow(
+    globals(),
+    {
+        **dict.fromkeys(("LRUCache", "lazy", "memoize"), "kombu.utils.functional"),
+        "mlazy": f"{__package__}.lazies",
+    },
+)
+
 
 class DummyContext:
     """A context manager that does nothing."""
@@ -53,24 +68,6 @@ class DummyContext:
         pass
 
 
-class mlazy(lazy):
-    """A lazy value that is computed once."""
-
-    evaluated = False
-    _value: Any = None
-
-    if TYPE_CHECKING:
-
-        def __init__(self, fun: Callable[..., Any], *args: Any, **kwargs: Any) -> None: ...
-
-    def evaluate(self) -> Any:
-        if not self.evaluated:
-            compute: Any = super().evaluate
-            self._value = compute()
-            self.evaluated = True
-        return self._value
-
-
 def noop(*args: Any, **kwargs: Any) -> None:
     """Nothing."""
 
@@ -80,10 +77,8 @@ def pass1(arg: Any, *args: Any, **kwargs: Any) -> Any:
 
 
 def evaluate_promises(it: Iterable[Any]) -> Iterator[Any]:
-    from vine import promise
-
     for value in it:
-        yield value() if isinstance(value, promise) else value
+        yield value() if is_instance(value, "vine", "promise") else value
 
 
 def first(predicate: Callable[[Any], Any] | None, it: Iterable[Any]) -> Any:
@@ -243,6 +238,8 @@ if sys.version_info >= (3, 14):
     import annotationlib
 
     def _parameters(fun: Any) -> Any:
+        import inspect
+
         # annotations may name what is imported for type checkers only
         target = getattr(fun, "__func__", fun)
         form = annotationlib.Format.STRING
@@ -251,12 +248,33 @@ if sys.version_info >= (3, 14):
 else:
 
     def _parameters(fun: Any) -> Any:
+        import inspect
+
         # a bound method keeps its first parameter, as inspect.getfullargspec shows it
         return inspect.signature(getattr(fun, "__func__", fun), follow_wrapped=False).parameters.values()
 
 
+def _plain_head(fun: Any) -> str | None:
+    """What ``_head`` gives for a function without ``*``, read from its code object; None for any other.
+
+    ``inspect`` takes longer to load than all of this module.
+    """
+    fun = getattr(fun, "__func__", fun)
+    code = getattr(fun, "__code__", None)
+    if type(fun) is not FunctionType or code is None or fun.__dict__.get("__signature__") is not None:
+        return None
+    count, first_default = code.co_argcount, code.co_argcount - len(fun.__defaults__ or ())
+    if code.co_flags & (_VARARGS | _VARKEYWORDS) or code.co_kwonlyargcount:
+        return None
+    names = code.co_varnames[:count]
+    return ", ".join(name if place < first_default else f"{name}={place}" for place, name in enumerate(names))
+
+
 def _head(fun: Any) -> str:
     """The parameter list of ``fun`` as source, with numbers in place of the defaults."""
+    plain = _plain_head(fun)
+    if plain is not None:
+        return plain
     parts = []
     bare_star = False
     for number, parameter in enumerate(_parameters(fun)):
@@ -276,7 +294,7 @@ def _head(fun: Any) -> str:
 
 def head_from_fun(fun: Any, bound: bool = False) -> Callable[..., Any]:
     """A function with the parameters of ``fun`` and no body: calling it checks arguments at full speed."""
-    plain = inspect.isfunction(fun) or inspect.ismethod(fun) or type(fun).__name__ == "cython_function_or_method"
+    plain = isinstance(fun, (FunctionType, MethodType)) or type(fun).__name__ == "cython_function_or_method"
     if plain:
         name = fun.__name__
     else:
@@ -293,11 +311,15 @@ def head_from_fun(fun: Any, bound: bool = False) -> Callable[..., Any]:
 
 
 def arity_greater(fun: Any, n: int) -> Any:
+    import inspect
+
     spec = inspect.getfullargspec(fun)
     return spec.varargs or len(spec.args) > n
 
 
 def fun_takes_argument(name: str, fun: Any, position: int | None = None) -> Any:
+    import inspect
+
     spec = inspect.getfullargspec(fun)
     return spec.varkw or spec.varargs or (len(spec.args) >= position if position else name in spec.args)
 
@@ -306,7 +328,9 @@ def fun_accepts_kwargs(fun: Any) -> bool:
     """True if ``fun`` takes ``**kwargs``."""
     code = getattr(fun, "__code__", None)
     if code is not None:
-        return bool(code.co_flags & inspect.CO_VARKEYWORDS)
+        return bool(code.co_flags & _VARKEYWORDS)
+    import inspect
+
     return any(parameter.kind is parameter.VAR_KEYWORD for parameter in inspect.signature(fun).parameters.values())
 
 

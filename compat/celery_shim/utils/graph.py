@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from kombu.utils.encoding import bytes_to_str, safe_str
+from .lean import bytes_to_str, safe_str
 
 __all__ = ("DOT", "CycleError", "DependencyGraph", "GraphFormatter")
 

@@ -9,11 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from importlib import import_module, reload
-from importlib.metadata import entry_points
+from importlib.machinery import PathFinder
 from types import ModuleType
 from typing import Any
-
-from kombu.utils.imports import symbol_by_name as _symbol_by_name
 
 #: The file that multiprocessing runs as ``__main__`` in a child on Windows.
 MP_MAIN_FILE = os.environ.get("MP_MAIN_FILE")
@@ -49,9 +47,21 @@ def symbol_by_name(
         name = (aliases or {}).get(name) or name
         if isinstance(name, str) and name.startswith(("celery.", "celery:")):
             name = _SHIM + name[6:]
-    if imp is None:
-        return _symbol_by_name(name, None, package=package, sep=sep, default=default, **kwargs)
-    return _symbol_by_name(name, None, imp, package=package, sep=sep, default=default, **kwargs)
+    if not isinstance(name, str):
+        return name
+    place, _, attribute = name.rpartition(":" if ":" in name else sep)
+    if not place:
+        attribute, place = "", package or attribute
+    try:
+        try:
+            module = (imp or import_module)(place, package=package, **kwargs)
+        except ValueError as exc:
+            raise ValueError(f"Couldn't import {name!r}: {exc}").with_traceback(exc.__traceback__) from exc
+        return getattr(module, attribute) if attribute else module
+    except (ImportError, AttributeError):
+        if default is None:
+            raise
+    return default
 
 
 class NotAPackage(Exception):
@@ -135,8 +145,43 @@ def gen_task_name(app: Any, name: str, module_name: str | None) -> str:
     return ".".join(part for part in (place, name) if part)
 
 
+def _may_offer(namespace: str) -> bool:
+    """False only if no installed distribution names that entry-point group.
+
+    Almost always nobody does, and ``importlib.metadata`` takes long to load. Whatever is not a plain folder of
+    distributions is left to it.
+    """
+    for finder in sys.meta_path:
+        if finder is not PathFinder and hasattr(finder, "find_distributions"):
+            return True
+    wanted = namespace.encode()
+    for place in sys.path:
+        try:
+            names = os.listdir(place or ".")
+        except (FileNotFoundError, PermissionError):
+            continue
+        except OSError:
+            return True  # a file: packages may lie in it
+        for name in names:
+            if not name.endswith((".dist-info", ".egg-info", ".egg", ".egg-link")):
+                continue
+            if name.endswith((".egg", ".egg-link")):
+                return True
+            try:
+                with open(os.path.join(place, name, "entry_points.txt"), "rb") as text:
+                    if wanted in text.read():
+                        return True
+            except OSError:
+                continue  # it offers nothing
+    return False
+
+
 @cache
 def load_extension_class_names(namespace: str) -> tuple[tuple[str, str], ...]:
+    if not _may_offer(namespace):
+        return ()
+    from importlib.metadata import entry_points
+
     return tuple((point.name, point.value) for point in entry_points(group=namespace))
 
 

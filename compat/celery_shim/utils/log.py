@@ -15,10 +15,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from kombu.log import LOG_LEVELS
-from kombu.log import get_logger as _get_logger
-from kombu.utils.encoding import safe_str
-
+from .lean import LOG_LEVELS, safe_str
+from .lean import get_logger as _get_logger
 from .term import colored
 
 __all__ = (

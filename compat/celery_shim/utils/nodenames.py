@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-import socket
-from functools import partial
+import sys
+from functools import cache, partial
 from typing import Any
 
-from .functional import memoize
 from .text import simple_format
 
 WORKER_DIRECT_QUEUE_FORMAT = "{hostname}.dq2"
 NODENAME_SEP = "@"
 NODENAME_DEFAULT = "celery"
 
-gethostname = memoize(1, Cache=dict)(socket.gethostname)
 
 __all__ = (
     "anon_nodename",
@@ -26,6 +24,19 @@ __all__ = (
     "nodesplit",
     "worker_direct",
 )
+
+
+@cache
+def gethostname() -> str:
+    """The name of this machine, asked for once."""
+    if hasattr(os, "uname") and "socket" not in sys.modules:
+        return os.uname().nodename
+    import socket
+
+    return socket.gethostname()
+
+
+gethostname.clear = gethostname.cache_clear  # type: ignore[attr-defined]  # the name it has in Celery
 
 
 def worker_direct(hostname: Any) -> Any:

@@ -8,12 +8,11 @@ from __future__ import annotations
 import traceback
 from collections import deque
 from collections.abc import Iterator
-from decimal import Decimal
 from itertools import chain
 from numbers import Number
-from pprint import _recursion  # type: ignore[attr-defined]
 from typing import Any, NamedTuple
 
+from .lean import is_instance
 from .text import truncate
 
 __all__ = ("reprstream", "saferepr")
@@ -164,7 +163,7 @@ def reprstream(
                 yield value, rest
             elif isinstance(value, _key):
                 yield value, rest
-            elif isinstance(value, Number) and not isinstance(value, Decimal):
+            elif isinstance(value, Number) and not is_instance(value, "decimal", "Decimal"):
                 yield str(value), rest
             elif isinstance(value, (bytes, str)):
                 yield _quoted(value), rest
@@ -179,7 +178,7 @@ def reprstream(
                 if maxlevels and level >= maxlevels:
                     yield _literal(f"{start.value}...{end.value}", False, 0), rest
                 elif id(value) in inside:
-                    yield _recursion(value), rest
+                    yield f"<Recursion on {type(value).__name__} with id={id(value)}>", rest
                 else:
                     inside.add(id(value))
                     stack.append(chain([start], content, [_left(id(value)), end], rest))

@@ -13,11 +13,10 @@ from base64 import b64decode as base64decode
 from base64 import b64encode as base64encode
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from inspect import getmro
 from itertools import takewhile
 from typing import Any
 
-from kombu.utils.encoding import bytes_to_str, safe_repr, str_to_bytes
+from .lean import bytes_to_str, safe_repr, str_to_bytes
 
 __all__ = (
     "UnpickleableExceptionWrapper",
@@ -48,7 +47,7 @@ def create_exception_cls(name: str, module: str, parent: type | None = None) -> 
 
 
 def itermro(cls: type, stop: Iterable[type]) -> Iterator[type]:
-    return takewhile(lambda base: base not in stop, getmro(cls))
+    return takewhile(lambda base: base not in stop, cls.__mro__)
 
 
 def find_pickleable_exception(

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from math import ceil
 from typing import Any
 
-from kombu.utils.objects import cached_property
+from .lean import cached_property
 
 __all__ = (
     "AUTO_CONCURRENCY",

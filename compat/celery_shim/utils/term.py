@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import os
-import platform
 import sys
 from functools import reduce
 from typing import Any
@@ -15,7 +14,7 @@ BLACK, RED, GREEN, YELLOW, BLUE, MAGENTA, CYAN, WHITE = range(8)
 RESET_SEQ = "\033[0m"
 COLOR_SEQ = "\033[1;%dm"
 OP_SEQ = COLOR_SEQ
-IS_WINDOWS = platform.system() == "Windows"
+IS_WINDOWS = sys.platform == "win32"
 ITERM_PROFILE = os.environ.get("ITERM_PROFILE")
 TERM = os.environ.get("TERM")
 TERM_IS_SCREEN = TERM and TERM.startswith("screen")

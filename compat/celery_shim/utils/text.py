@@ -6,7 +6,6 @@ import io
 import re
 from collections.abc import Callable
 from functools import partial
-from pprint import pformat
 from textwrap import fill
 from typing import Any
 
@@ -97,6 +96,8 @@ def pluralize(n: float, text: str, suffix: str = "s") -> str:
 
 
 def pretty(value: Any, width: int = 80, nl_width: int = 80, sep: str = "\n", **kw: Any) -> str:
+    from pprint import pformat
+
     if isinstance(value, dict):
         return f"{sep} {pformat(value, 4, nl_width)[1:]}"
     if isinstance(value, tuple):

@@ -6,7 +6,6 @@ Tasks do not run on ``bgThread``: the engine has threads of its own.
 from __future__ import annotations
 
 import os
-import socket
 import sys
 import threading
 import traceback
@@ -39,6 +38,8 @@ USE_FAST_LOCALS = os.environ.get("USE_FAST_LOCALS")
 @contextmanager
 def default_socket_timeout(timeout: float | None) -> Iterator[None]:
     """Set the default time limit of new sockets within a block."""
+    import socket
+
     previous = socket.getdefaulttimeout()
     socket.setdefaulttimeout(timeout)
     try:

@@ -8,19 +8,14 @@ from __future__ import annotations
 import logging
 import numbers
 import os
-import random
 import time as _time
-from calendar import monthrange
 from collections.abc import Callable
 from datetime import date, datetime, timedelta, tzinfo
 from datetime import timezone as datetime_timezone
 from types import ModuleType
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from kombu.utils.functional import dictfilter, reprcall
-from kombu.utils.objects import cached_property
-
+from .lean import cached_property, dictfilter, is_instance, reprcall
 from .text import pluralize
 
 logger = logging.getLogger("celery.utils.time")
@@ -70,6 +65,8 @@ def get_localzone() -> tzinfo | None:
         except OSError:
             target = ""
         _, _, name = target.partition("zoneinfo/")
+    from zoneinfo import ZoneInfo
+
     try:
         return ZoneInfo(name) if name else None
     except (KeyError, ValueError, OSError):
@@ -127,7 +124,11 @@ class _Zone:
         return make_aware(dt, self.local) if is_naive(dt) else localize(dt, self.local)
 
     def get_timezone(self, zone: Any) -> tzinfo:
-        return ZoneInfo(zone) if isinstance(zone, str) else zone
+        if not isinstance(zone, str):
+            return zone
+        from zoneinfo import ZoneInfo
+
+        return ZoneInfo(zone)
 
     @cached_property
     def local(self) -> tzinfo:
@@ -267,7 +268,7 @@ def subtract_datetimes(end: datetime, start: datetime) -> timedelta:
 
 
 def _knows_changes(tz: tzinfo | None) -> bool:
-    return isinstance(tz, ZoneInfo) or hasattr(tz, "is_ambiguous")
+    return is_instance(tz, "zoneinfo", "ZoneInfo") or hasattr(tz, "is_ambiguous")
 
 
 def _is_ambiguous(dt: datetime, tz: tzinfo | None) -> bool:
@@ -353,6 +354,8 @@ class ffwd:
     def __radd__(self, other: Any) -> Any:
         if not isinstance(other, date):
             return NotImplemented
+        from calendar import monthrange
+
         year, month = self.year or other.year, self.month or other.month
         day = min(monthrange(year, month)[1], self.day or other.day)
         fields = {**dictfilter(self._fields()), "year": year, "month": month, "day": day}
@@ -379,5 +382,7 @@ def get_exponential_backoff_interval(factor: int, retries: int, maximum: int, fu
     """Pause before a retry; with jitter anything from 0 to that."""
     countdown = min(maximum, factor * (2**retries))
     if full_jitter:
+        import random
+
         countdown = random.randrange(countdown + 1)
     return max(0, countdown)

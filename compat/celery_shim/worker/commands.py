@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from kombu.utils.functional import maybe_list
-
 from .. import states
 from ..exceptions import WorkerShutdown
 from ..platforms import signals as _signals
+from ..utils.lean import maybe_list
 from ..utils.log import get_logger
 from ..utils.time import rate
 from . import state as worker_state

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from kombu.utils.encoding import safe_repr
-from kombu.utils.functional import maybe_list
-
 from ..exceptions import WorkerShutdown
 from ..runtime.isolation import isolate
+from ..utils.lean import maybe_list, safe_repr
 from ..utils.log import get_logger
 from . import state as worker_state
 from .commands import (  # noqa: F401 - names that other packages import from here

@@ -5,9 +5,7 @@ from __future__ import annotations
 import io
 from typing import Any
 
-from kombu.utils.encoding import safe_repr
-from kombu.utils.functional import maybe_list
-
+from ..utils.lean import maybe_list, safe_repr
 from ..utils.log import get_logger
 from ..utils.serialization import jsonify, strtobool
 from . import state as worker_state

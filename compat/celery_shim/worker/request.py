@@ -6,9 +6,8 @@ import os
 import threading
 from typing import Any
 
-from kombu.utils.objects import cached_property
-
 from ..app.context import Context
+from ..utils.lean import cached_property
 from ..utils.nodenames import gethostname
 from ..utils.saferepr import saferepr
 from ..utils.time import maybe_iso8601

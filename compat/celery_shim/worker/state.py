@@ -6,11 +6,11 @@ One process, one state: all workers here share it, as all threads of a Celery wo
 from __future__ import annotations
 
 import os
-import platform
 from collections import Counter
 from typing import Any
 
 from ..exceptions import WorkerShutdown, WorkerTerminate
+from ..platforms import SYSTEM
 from ..utils.collections import LimitedSet
 
 __all__ = (
@@ -25,7 +25,7 @@ __all__ = (
     "total_count",
 )
 
-SOFTWARE_INFO = {"sw_ident": "py-celery", "sw_ver": "5.7.0", "sw_sys": platform.system()}
+SOFTWARE_INFO = {"sw_ident": "py-celery", "sw_ver": "5.7.0", "sw_sys": SYSTEM}
 
 REVOKES_MAX = int(os.environ.get("CELERY_WORKER_REVOKES_MAX", 50000))
 REVOKE_EXPIRES = float(os.environ.get("CELERY_WORKER_REVOKE_EXPIRES", 10800))

@@ -17,6 +17,7 @@ from ....pools import Pool, pool_of_this_thread
 from .. import _state, signals
 from ..app.trace import setup_worker_optimizations
 from ..exceptions import ImproperlyConfigured
+from ..runtime.beat_wanted import has_schedule
 from ..utils.log import get_logger
 from ..utils.nodenames import default_nodename
 from ..utils.text import str_to_list
@@ -109,6 +110,8 @@ class WorkController(Figures):
         signals.worker_init.send(sender=self)
 
     def setup_queues(self, include: Any, exclude: Any = None) -> None:
+        if not include and not exclude and self.app.amqp.plain_queue() is not None:
+            return
         known = self.app.amqp.queues
         try:
             known.select(str_to_list(include))
@@ -190,9 +193,11 @@ class WorkController(Figures):
         self._steps = self._make_steps()
         self.on_start()
         broker.attach(self)
-        self.reads = dict.fromkeys(self.app.amqp.queues.consume_from)
+        plain = self.app.amqp.plain_queue()
+        queues = None if plain is not None else self.app.amqp.queues
+        self.reads = {plain: None} if queues is None else dict.fromkeys(queues.consume_from)
         # the default worker is the only one there is, so it reads every queue unless some were selected
-        self.reads_all = self.autostarted and self.app.amqp.queues._consume_from is None
+        self.reads_all = self.autostarted and (queues is None or queues._consume_from is None)
         self._subscribe()
         for step in self._steps:
             step.start(self)
@@ -212,6 +217,8 @@ class WorkController(Figures):
             self._look_for_schedule()
 
     def _look_for_schedule(self) -> None:
+        if not has_schedule(self.app):
+            return  # `add_periodic_task` says when there is one
         from ..runtime import embedded_beat
 
         embedded_beat.worker_started(self.app)

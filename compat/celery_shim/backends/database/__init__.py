@@ -12,12 +12,11 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from kombu.utils.encoding import ensure_bytes
-
 from ... import states
 from ...exceptions import ImproperlyConfigured
 from ...result import result_from_tuple
 from ...utils.imports import symbol_by_name
+from ...utils.lean import ensure_bytes
 from ...utils.log import get_logger
 from ...utils.time import maybe_timedelta
 from ..base import BaseBackend

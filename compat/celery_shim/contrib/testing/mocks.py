@@ -32,7 +32,8 @@ def TaskMessage(
 ) -> Any:
     """A message of protocol 2."""
     from kombu.serialization import dumps
-    from kombu.utils.uuid import uuid
+
+    from ...utils.lean import uuid
 
     message = Mock(name=f"TaskMessage-{id}")
     message.headers = {"id": id or uuid(), "task": name, "shadow": shadow}
@@ -56,7 +57,8 @@ def TaskMessage1(
 ) -> Any:
     """A message of protocol 1."""
     from kombu.serialization import dumps
-    from kombu.utils.uuid import uuid
+
+    from ...utils.lean import uuid
 
     message = Mock(name=f"TaskMessage-{id}")
     message.headers = {}
