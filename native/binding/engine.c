@@ -24,6 +24,11 @@ static int parse_config(PyObject *ttl, PyObject *most, PyObject *aging, Py_ssize
     if (aging != Py_None && (step < 1 || step > UINT32_MAX - 1))
         return PyErr_Format(PyExc_ValueError, "aging must be None or at least 1, not %R", aging), -1;
     config->aging = (uint32_t)step;
+#ifdef Py_GIL_DISABLED
+    config->relay = 1; /* with a GIL a relay would wait for it once per worker; there, each submit wakes one itself */
+#else
+    config->relay = 0;
+#endif
     return 0;
 }
 
