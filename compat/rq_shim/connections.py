@@ -376,6 +376,7 @@ def client_of(connection: Any) -> Redis:
     store = store_of(connection)
     client = store.client
     if client is None:
-        client = store.client = Redis.__new__(Redis)
+        client = Redis.__new__(Redis)
         client._adopt(store)
+        store.client = client  # last: another thread may take it from here
     return client  # type: ignore[no-any-return]

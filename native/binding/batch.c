@@ -276,6 +276,13 @@ static int launch_all(Batch *batch) {
         bl_core_wake(batch->engine->core, place->queue, place->lane, place->count);
         bl_pushed(batch->engine, place->queue, place->lane, false);
     }
+    bool late = false;
+    for (Py_ssize_t i = 0; i < batch->count; i++)
+        late |= bl_too_late(batch->engine, batch->tasks[i]);
+    if (late && failed == 0) {
+        (void)bl_raise(BL_CLOSED, "the engine was shut down while the tasks were submitted");
+        failed = -1;
+    }
     return failed;
 }
 

@@ -154,6 +154,7 @@ extern PyType_Spec bl_task_spec;
 
 /* engine.c */
 int bl_engine_enter(EngineObject *engine); /* before each use: fork check, lazy start. -1 with an exception set */
+long bl_discard(EngineObject *engine);      /* cancel what has not started, empty lanes and timers; how many */
 extern PyType_Spec bl_engine_spec;
 
 /* hooks.c */
@@ -173,6 +174,7 @@ uint64_t bl_engine_prefix(EngineObject *engine, uint16_t generation); /* of the 
 
 /* submit.c */
 PyObject *bl_submit(EngineObject *engine, const Submission *what);
+bool bl_too_late(EngineObject *engine, TaskObject *task); /* after the push: close() came between, the task is over */
 void bl_pushed(EngineObject *engine, unsigned queue, unsigned lane, bool woken); /* hooks after something became QUEUED */
 PyObject *bl_engine_submit(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
 PyObject *bl_engine_add_task(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);

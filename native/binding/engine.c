@@ -24,6 +24,11 @@ static int parse_config(PyObject *ttl, PyObject *most, PyObject *aging, Py_ssize
     if (aging != Py_None && (step < 1 || step > UINT32_MAX - 1))
         return PyErr_Format(PyExc_ValueError, "aging must be None or at least 1, not %R", aging), -1;
     config->aging = (uint32_t)step;
+#ifdef Py_GIL_DISABLED
+    config->relay = 1; /* with a GIL a relay would wait for it once per worker; there, each submit wakes one itself */
+#else
+    config->relay = 0;
+#endif
     return 0;
 }
 
@@ -279,7 +284,7 @@ static PyObject *engine_close(PyObject *self, PyObject *unused) {
     EngineObject *engine = (EngineObject *)self;
     if (bl_engine_fork_check(engine) < 0)
         return NULL;
-    bl_store_seq(&engine->closed, 1); /* read in bl_engine_enter and must_leave */
+    bl_store_seq(&engine->closed, 1); /* read in bl_engine_enter, bl_too_late and must_leave */
     bl_core_wake_everybody(engine->core);
     Py_RETURN_NONE;
 }
@@ -296,7 +301,7 @@ static PyObject *engine_stop(PyObject *self, PyObject *unused) {
     PyObject *closed = engine_close(self, unused);
     if (closed == NULL)
         return NULL;
-    bl_store_seq(&engine->stopping, 1); /* read in must_leave */
+    bl_store_seq(&engine->stopping, 1); /* read in must_leave and bl_too_late */
     bl_core_wake_everybody(engine->core);
     /* From here on the collector may find engine and kept tasks to be one another's only holders: it has to see them. */
     bl_registry_walk(bl_core_registry(engine->core), track_owner, NULL);
@@ -312,11 +317,7 @@ static void evict(EngineObject *engine, bl_slot *slot) {
     Py_DECREF(task);
 }
 
-static PyObject *engine_discard(PyObject *self, PyObject *unused) {
-    (void)unused;
-    EngineObject *engine = (EngineObject *)self;
-    if (bl_engine_fork_check(engine) < 0)
-        return NULL;
+long bl_discard(EngineObject *engine) {
     long count = 0;
     bl_slot *slot;
     while ((slot = bl_core_pop_due(engine->core, BL_NEVER)) != NULL) {
@@ -329,7 +330,12 @@ static PyObject *engine_discard(PyObject *self, PyObject *unused) {
             evict(engine, slot);
             count++;
         }
-    return PyLong_FromLong(count);
+    return count;
+}
+
+static PyObject *engine_discard(PyObject *self, PyObject *unused) {
+    (void)unused;
+    return bl_engine_fork_check((EngineObject *)self) < 0 ? NULL : PyLong_FromLong(bl_discard((EngineObject *)self));
 }
 
 static PyObject *engine_reserve_memory(PyObject *self, PyObject *arg) {

@@ -4,7 +4,9 @@
  * submit() and add_task() are the hot path: no options to parse, one object, one slot, one push. Whatever
  * needs a decision (options, coroutine functions, decorated tasks) goes to engine._add_with_options in
  * Python, which comes back through enqueue(). A bounded lane that is full asks engine._full, which waits with
- * wait_room() or raises. enqueue_many() builds all tasks first, reserves room for all, and then pushes: all or nothing.
+ * wait_room() or raises. close() may come between the first look at `closed` and the push, when the workers have looked
+ * for the last time: a second look follows the push, and what nobody has taken by then is taken back.
+ * enqueue_many() builds all tasks first, reserves room for all, and then pushes: all or nothing.
  */
 #include <time.h>
 
@@ -162,6 +164,18 @@ static int delay(EngineObject *engine, TaskObject *task) {
     return result;
 }
 
+/* Either this load sees what close() stored, or a worker that leaves because of it sees the push: both are seq_cst, as are
+ * the push and a leaving worker's look (worker.c). True: the engine is closed and the task has ended as CANCELLED. */
+bool bl_too_late(EngineObject *engine, TaskObject *task) {
+    uint32_t seen;
+    if (bl_load_seq(&engine->closed) == 0 || bl_core_cancel(engine->core, task->slot, &seen) != BL_OK)
+        return false;
+    bl_cancelled(task, NULL, seen, false);
+    if (bl_load_seq(&engine->stopping) != 0) /* stored by stop(): nobody takes the tombstone out of its lane */
+        (void)bl_discard(engine);
+    return true;
+}
+
 PyObject *bl_submit(EngineObject *engine, const Submission *what) {
     if (bl_engine_enter(engine) < 0)
         return NULL;
@@ -189,6 +203,10 @@ PyObject *bl_submit(EngineObject *engine, const Submission *what) {
         unlist(engine, task);
         Py_DECREF(task);
         return NULL;
+    }
+    if (bl_too_late(engine, task)) {
+        Py_DECREF(task);
+        return bl_raise(BL_CLOSED, "the engine was shut down while the task was submitted");
     }
     return (PyObject *)task;
 }

@@ -174,6 +174,7 @@ static void sleep_for_work(EngineObject *engine, bl_worker *worker, bl_take *tak
     bl_core_take(core, worker, take); /* the second look: see park.h */
     if (take->kind != BL_TAKEN_NONE || must_leave(engine, worker, true)) {
         bl_ec_cancel(ec);
+        bl_core_stayed(core, worker->group);
         return;
     }
     Py_BEGIN_ALLOW_THREADS
@@ -350,14 +351,17 @@ static TaskObject *wait_and_take(EngineObject *engine, const uint16_t *queues, P
         TaskObject *task = take_one(engine, queues, count, &attempt);
         if (task != NULL || bl_load_acquire(&engine->stopping) != 0) {
             bl_ec_cancel(ec);
+            bl_core_stayed(engine->core, (unsigned)group);
             return task;
         }
         int result;
         Py_BEGIN_ALLOW_THREADS
         result = bl_ec_wait(ec, key, deadline);
         Py_END_ALLOW_THREADS
-        if (PyErr_CheckSignals() < 0)
+        if (PyErr_CheckSignals() < 0) {
+            bl_core_pass_on(engine->core, (unsigned)group); /* what woke this thread may still be there */
             return NULL;
+        }
         if (result == BL_TIMEOUT)
             return take_one(engine, queues, count, &attempt);
     }

@@ -60,7 +60,7 @@ size_t bl_access_layout(const char *field) {
         FIELD(bl_slot, started), FIELD(bl_slot, finished), FIELD(bl_slot, due), FIELD(bl_slot, expires),
         FIELD(bl_slot, timeout), FIELD(bl_slot, owner), FIELD(bl_slot, timer_at), FIELD(bl_slot, index),
         SIZE(bl_config), FIELD(bl_config, ring_size), FIELD(bl_config, aging), FIELD(bl_config, result_ttl),
-        FIELD(bl_config, result_max),
+        FIELD(bl_config, result_max), FIELD(bl_config, relay),
         SIZE(bl_take), FIELD(bl_take, kind), FIELD(bl_take, slot), FIELD(bl_take, attempt), FIELD(bl_take, seen),
         SIZE(bl_totals), FIELD(bl_totals, submitted), FIELD(bl_totals, completed), FIELD(bl_totals, failed),
         FIELD(bl_totals, cancelled), FIELD(bl_totals, retried), FIELD(bl_totals, expired), FIELD(bl_totals, done),

@@ -30,6 +30,7 @@ typedef struct bl_config {
     uint32_t aging;     /* every n-th take starts at the lowest lane; 0: never */
     int64_t result_ttl; /* nanoseconds, BL_NEVER: results do not age */
     uint64_t result_max; /* finished slots kept; UINT64_MAX: no cap */
+    uint32_t relay;     /* 1: of a group's sleepers one at a time is on its way, and wakes the next if there is more */
 } bl_config;
 
 /* Counts per second of the last BL_RATE_SECONDS seconds; one writer unless `shared`. */
@@ -137,6 +138,8 @@ typedef struct bl_take {
 } bl_take;
 
 void bl_core_take(bl_core *core, bl_worker *worker, bl_take *take);
+/* After bl_ec_cancel: whoever does not sleep after all may have been counted on (bl_ec_nudge). */
+void bl_core_stayed(bl_core *core, unsigned group);
 /* The same from explicit queues (run-until-empty, burst workers): no group, no aging. */
 void bl_core_take_from(bl_core *core, const uint16_t *queues, size_t count, bl_take *take);
 

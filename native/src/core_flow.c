@@ -2,7 +2,8 @@
  *
  * DESIGN
  * Each hand-over names the handshake it relies on:
- *   push -> sleeping worker:  event count of the group (park.h)
+ *   push -> sleeping worker:  event count of the group (park.h). With `relay` a push wakes one worker and leaves the
+ *                             rest to it (call_next); without, each push wakes one. Lane 0 never waits for a relay.
  *   begin -> keeper:          seq_cst store of the deadline, then seq_cst load of keeper_wake; the keeper
  *                             stores keeper_wake = BL_NEVER, then reads all deadlines. One of them sees the other.
  *   done -> drainer:          seq_cst on both sides, see bl_core_idle
@@ -33,6 +34,7 @@ static bool wake_groups(bl_core *core, bl_queue_entry *entry, unsigned lane) {
     bl_list *groups = bl_load_acquire(&entry->groups); /* release in set_member */
     if (groups == NULL)
         return false;
+    bool relay = core->config.relay != 0 && lane != 0;
     bool reserve = false;
     for (size_t i = 0; i < groups->count; i++) {
         bl_group *group = bl_core_group(core, groups->items[i]);
@@ -40,7 +42,7 @@ static bool wake_groups(bl_core *core, bl_queue_entry *entry, unsigned lane) {
             continue;
         if (group->reserve)
             reserve = true;
-        else if (bl_ec_notify(&group->ec))
+        else if (relay ? bl_ec_nudge(&group->ec) : bl_ec_notify(&group->ec))
             return true;
     }
     for (size_t i = 0; reserve && lane == 0 && i < groups->count; i++) {
@@ -67,7 +69,7 @@ int bl_core_push(bl_core *core, bl_slot *slot, bool front, bool *woken) {
 void bl_core_wake(bl_core *core, unsigned queue, unsigned lane, uint64_t count) {
     bl_queue_entry *entry = bl_core_entry(core, queue);
     while (count > 0 && wake_groups(core, entry, lane))
-        count--;
+        count = core->config.relay != 0 && lane != 0 ? 0 : count - 1;
 }
 
 int bl_core_cancel(bl_core *core, bl_slot *slot, uint32_t *seen) {
@@ -129,6 +131,30 @@ static bool take_queue(bl_core *core, unsigned index, bool lowest, bool reserve,
     return true;
 }
 
+static bool anybody_sleeps(bl_core *core, const bl_list *groups) {
+    for (size_t i = 0; groups != NULL && i < groups->count; i++) {
+        bl_group *group = bl_core_group(core, groups->items[i]);
+        if (!group->reserve && bl_ec_waiters(&group->ec) != 0)
+            return true;
+    }
+    return false;
+}
+
+/* A worker that has taken a slot, or does not sleep after all, wakes the next one if there is more. The sleepers are
+ * looked at first: while there are none, the pushers' cache line is left alone. */
+static void call_next(bl_core *core, unsigned queue) {
+    bl_queue_entry *entry = bl_core_entry(core, queue);
+    if (anybody_sleeps(core, bl_load_acquire(&entry->groups)) && /* release in set_member */
+        !bl_queue_maybe_empty(bl_load_acquire(&entry->queue)))   /* release in add_queue */
+        (void)wake_groups(core, entry, 1);
+}
+
+void bl_core_stayed(bl_core *core, unsigned group) {
+    bl_list *queues = bl_load_acquire(&bl_core_group(core, group)->queues); /* release in subscribe */
+    for (size_t i = 0; core->config.relay != 0 && queues != NULL && i < queues->count; i++)
+        call_next(core, queues->items[i]);
+}
+
 void bl_core_take(bl_core *core, bl_worker *worker, bl_take *take) {
     take->kind = BL_TAKEN_NONE;
     bl_group *group = bl_core_group(core, worker->group);
@@ -150,7 +176,9 @@ void bl_core_take(bl_core *core, bl_worker *worker, bl_take *take) {
             bl_store_relaxed(&worker->lowest_in, lowest ? core->config.aging : countdown - 1);
         /* A push that was slower than a later one hid both from somebody who then fell asleep, and its notify
          * woke this thread only (queue.h): pass it on. */
-        if (bl_ec_waiters(&group->ec) != 0 && !bl_queue_maybe_empty(bl_core_queue(core, queues->items[at])))
+        if (core->config.relay != 0)
+            call_next(core, queues->items[at]);
+        else if (bl_ec_waiters(&group->ec) != 0 && !bl_queue_maybe_empty(bl_core_queue(core, queues->items[at])))
             (void)bl_ec_notify(&group->ec);
         return;
     }
@@ -158,9 +186,13 @@ void bl_core_take(bl_core *core, bl_worker *worker, bl_take *take) {
 
 void bl_core_take_from(bl_core *core, const uint16_t *queues, size_t count, bl_take *take) {
     take->kind = BL_TAKEN_NONE;
-    for (size_t i = 0; i < count; i++)
-        if (take_queue(core, queues[i], false, false, take))
-            return;
+    for (size_t i = 0; i < count; i++) {
+        if (!take_queue(core, queues[i], false, false, take))
+            continue;
+        if (core->config.relay != 0)
+            call_next(core, queues[i]);
+        return;
+    }
 }
 
 void bl_worker_begin(bl_core *core, bl_worker *worker, bl_slot *slot, uint32_t attempt, int64_t now) {

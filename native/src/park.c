@@ -11,6 +11,10 @@
  * S grew, so whoever a signal counted has an old key and either is asleep (then one of them is woken) or
  * finds the epoch moved and does not fall asleep.
  *
+ * A nudge does nothing while S > 0. Whoever then takes itself out of W does so after the nudge's load, so its look
+ * sees the work. That holds for one that cancels, too: it may use up the signal of somebody who was not asleep yet and
+ * wake nobody by that, hence its look after the cancel.
+ *
  * The handshake with the work itself needs the work's last store and the waiter's look at it to be seq_cst
  * (or any locked operation): ring.c, lane.c and queue.c say where theirs are.
  *
@@ -172,7 +176,7 @@ uint32_t bl_ec_prepare(bl_ec *ec) {
 
 static void leave(bl_ec *ec) {
     uint32_t counts = bl_load_relaxed(&ec->waiters);
-    /* Partner: the swap in notify. seq: a notify that saw us covered happened before the look that follows. */
+    /* Partner: the swap in notify and nudge. seq: one that saw us covered happened before the look that follows. */
     while (!bl_cas_seq(&ec->waiters, &counts, counts - ONE_WAITER - (signals(counts) > 0 ? ONE_SIGNAL : 0))) {
     }
 }
@@ -188,6 +192,11 @@ int bl_ec_wait(bl_ec *ec, uint32_t key, int64_t deadline) {
     return rc;
 }
 
+static void wake_one(bl_ec *ec) {
+    bl_add_seq(&ec->epoch, 1); /* partner: the load in prepare */
+    bl_addr_wake(&ec->epoch, 1);
+}
+
 bool bl_ec_notify(bl_ec *ec) {
     uint32_t counts = bl_load_seq(&ec->waiters); /* partner: the add in prepare */
     do {
@@ -195,8 +204,21 @@ bool bl_ec_notify(bl_ec *ec) {
             return false;
         }
     } while (!bl_cas_seq(&ec->waiters, &counts, counts + ONE_SIGNAL));
-    bl_add_seq(&ec->epoch, 1); /* partner: the load in prepare */
-    bl_addr_wake(&ec->epoch, 1);
+    wake_one(ec);
+    return true;
+}
+
+bool bl_ec_nudge(bl_ec *ec) {
+    uint32_t counts = bl_load_seq(&ec->waiters); /* partners: the add in prepare, the swap in leave */
+    do {
+        if (signals(counts) > 0) {
+            return true;
+        }
+        if (registered(counts) == 0) {
+            return false;
+        }
+    } while (!bl_cas_seq(&ec->waiters, &counts, counts + ONE_SIGNAL));
+    wake_one(ec);
     return true;
 }
 

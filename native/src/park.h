@@ -9,6 +9,10 @@
  * waker sees the waiter, or the waiter's second look sees the work.
  * bl_ec_notify costs one load while nobody waits. It takes one waiter out of the count itself, so a burst
  * of notifies makes one system call per sleeping thread and not one per item.
+ *
+ * bl_ec_nudge makes one system call per thread that has come: while one that was woken is still on its way, it leaves
+ * further work to that one. Then whoever leaves the waiters' count, by wait or by cancel, has to look once more and to
+ * nudge again for what it does not take itself.
  */
 #ifndef BL_PARK_H
 #define BL_PARK_H
@@ -34,6 +38,7 @@ uint32_t bl_ec_prepare(bl_ec *ec);
 void bl_ec_cancel(bl_ec *ec);
 int bl_ec_wait(bl_ec *ec, uint32_t key, int64_t deadline); /* as bl_addr_wait; leaves the waiters' count in all cases */
 bool bl_ec_notify(bl_ec *ec);    /* true when somebody was woken */
+bool bl_ec_nudge(bl_ec *ec);     /* true when somebody was woken, or was before and has not come yet */
 void bl_ec_notify_all(bl_ec *ec);
 uint32_t bl_ec_waiters(const bl_ec *ec); /* those that a notify could still wake */
 

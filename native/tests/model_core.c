@@ -45,6 +45,18 @@ static void *setup(void) {
     return setup_with(&(bl_config){.ring_size = 2, .result_ttl = BL_NEVER, .result_max = UINT64_MAX});
 }
 
+static void *setup_relay(void) {
+    return setup_with(&(bl_config){.ring_size = 2, .result_ttl = BL_NEVER, .result_max = UINT64_MAX, .relay = 1});
+}
+
+/* Urgent slots are in lane 0, which takes no part in the relay. */
+static void *setup_relay_below(void) {
+    setup_relay();
+    for (unsigned i = 0; i < 3; i++)
+        shared.slots[i]->lane = 1;
+    return &shared;
+}
+
 static void *setup_worker(void) {
     setup();
     shared.worker = bl_core_add_worker(shared.core, 0);
@@ -80,6 +92,7 @@ static void work_until_one(state *s, unsigned group) {
                 continue;
             }
             bl_ec_cancel(ec);
+            bl_core_stayed(s->core, group);
         }
         break;
     }
@@ -109,7 +122,7 @@ static void look_until_paused(void *arg) {
 
 static void push(state *s, unsigned index) {
     bool woken;
-    (void)bl_core_reserve(s->core, s->slots[index]->queue, 0, 1, 0);
+    (void)bl_core_reserve(s->core, s->slots[index]->queue, s->slots[index]->lane, 1, 0);
     (void)bl_core_next_ids(s->core, 1, NOW);
     MODEL_CHECK(bl_core_push(s->core, s->slots[index], false, &woken) == BL_OK);
 }
@@ -160,6 +173,18 @@ static void *setup_two_groups(void) {
     (void)bl_core_add_group(shared.core, false);
     (void)bl_core_subscribe(shared.core, 1, both_queues, 1);
     return &shared;
+}
+
+static void *setup_relay_two_groups(void) {
+    setup_relay_below();
+    (void)bl_core_add_group(shared.core, false);
+    (void)bl_core_subscribe(shared.core, 1, both_queues, 1);
+    return &shared;
+}
+
+static void push_both(void *arg) {
+    push(arg, 0);
+    push(arg, 1);
 }
 
 static void pause_first(void *arg) { bl_core_pause(((state *)arg)->core, 0, true); }
@@ -278,6 +303,14 @@ int main(void) {
     bl_model_must_hold(&(bl_model){"push to the front wakes a worker", setup, {push_front, work}, one_ran, clear, 3});
     bl_model_must_hold(&(bl_model){"two pushes, two workers", setup, {push_first, push_second, work, work}, two_ran,
                                    clear, 1});
+    bl_model_must_hold(&(bl_model){"relay: two pushes, two workers", setup_relay_below,
+                                   {push_first, push_second, work, work}, two_ran, clear, 1});
+    bl_model_must_hold(&(bl_model){"relay: one pushes twice", setup_relay_below, {push_both, work, work}, two_ran, clear, 1});
+    bl_model_must_hold(&(bl_model){"relay: one pushes twice, two groups", setup_relay_two_groups,
+                                   {push_both, work, work_in_second}, two_ran, clear, 1});
+    bl_model_must_hold(&(bl_model){"relay: urgent pushes", setup_relay, {push_both, work, work}, two_ran, clear, 1});
+    bl_model_must_hold(&(bl_model){"relay: push and pause of the group that is woken first", setup_relay_two_groups,
+                                   {push_first, pause_first, look_until_paused, work_in_second}, one_ran, clear, 1});
     bl_model_must_hold(&(bl_model){"push and subscribe", setup_other_queue, {push_first, subscribe, work}, other_ran,
                                    clear, 2});
     bl_model_must_hold(&(bl_model){"push and resume", setup_paused, {push_first, resume, work}, one_ran, clear, 2});

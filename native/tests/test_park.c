@@ -61,6 +61,21 @@ static void test_notify_counts(void) {
     CHECK(bl_ec_waiters(&ec) == 0);
 }
 
+static void test_nudge_counts(void) {
+    bl_ec ec;
+    bl_ec_init(&ec);
+    CHECK(!bl_ec_nudge(&ec));
+    uint32_t first = bl_ec_prepare(&ec);
+    (void)bl_ec_prepare(&ec);
+    CHECK(bl_ec_nudge(&ec) && bl_ec_waiters(&ec) == 1);
+    CHECK(bl_ec_nudge(&ec) && bl_ec_waiters(&ec) == 1); /* one is on its way: the other is left asleep */
+    CHECK(bl_ec_notify(&ec) && bl_ec_waiters(&ec) == 0); /* a notify does not wait for it */
+    CHECK(bl_ec_nudge(&ec));
+    CHECK(bl_ec_wait(&ec, first, INT64_MAX) == BL_OK);
+    bl_ec_cancel(&ec);
+    CHECK(bl_ec_waiters(&ec) == 0 && !bl_ec_nudge(&ec));
+}
+
 static bl_a32 sleeper_state; /* 0 before, 1 about to wait, 2 returned */
 static bl_a32 sleeper_rc;
 static bl_a32 sleeper_word;
@@ -233,6 +248,7 @@ int main(void) {
     RUN(test_wait_returns_without_sleeping);
     RUN(test_deadline);
     RUN(test_notify_counts);
+    RUN(test_nudge_counts);
     RUN(test_signal_ends_the_wait);
     RUN(test_ping_pong);
     RUN(test_no_lost_wake_up);

@@ -6,12 +6,16 @@ With a GIL the threads take turns; without one they overlap wherever there are c
 
 from __future__ import annotations
 
+import itertools
 import random
 import threading
 from collections import Counter
+from contextlib import suppress
 from typing import Any
 
-from brokerless import BackgroundTasks, current_task
+import pytest
+
+from brokerless import BackgroundTasks, EngineShutdown, TaskCancelledError, current_task
 from tests.stress.test_engine_threads import LONG, in_threads
 
 THREADS, EACH = 8, 3000
@@ -73,3 +77,31 @@ def test_each_task_runs_once_and_its_result_is_its_own(no_thread_leak: None) -> 
         assert set(ended) == set(range(THREADS * EACH)) and set(ended.values()) == {1}
         assert set(ran.values()) <= {1}
         assert set(ran) | cancelled == set(ended)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [{}, {"cancel_pending": True}, {"wait_for_completion": False}],
+    ids=["finishing", "cancelling", "not waiting"],
+)
+def test_a_task_submitted_while_the_engine_ends_ends_too(how: dict[str, bool], no_thread_leak: None) -> None:
+    for _ in range(60):
+        tasks = BackgroundTasks(workers=4, enable_auto_scaling=False, queue_size=None)
+        handles: list[list[Any]] = [[] for _ in range(THREADS)]
+        some = threading.Barrier(THREADS + 1)
+
+        def submit(mine: list[Any], tasks: BackgroundTasks = tasks, some: threading.Barrier = some) -> None:
+            mine.append(tasks.add_task(abs, -1))
+            some.wait(LONG)
+            with pytest.raises(EngineShutdown):
+                while True:
+                    mine.append(tasks.add_task(abs, -len(mine), delay_ms=1 if len(mine) % 50 == 0 else 0))
+
+        def end(tasks: BackgroundTasks = tasks, some: threading.Barrier = some) -> None:
+            some.wait(LONG)
+            tasks.shutdown(timeout=LONG, **how)
+
+        in_threads(end, *(lambda mine=mine, submit=submit: submit(mine) for mine in handles))
+        for handle in itertools.chain(*handles):
+            with suppress(TaskCancelledError):
+                assert handle.wait(LONG), handle

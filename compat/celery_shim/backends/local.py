@@ -132,8 +132,8 @@ class LocalBackend(CountdownChords, KeyValueStoreBackend):
         A success is never replaced.
         """
         results = self._results
-        if task_id in results:
-            before = results[task_id]
+        before = results.get(task_id)
+        if before is not None:
             if type(before) is tuple or before["status"] == _SUCCESS:
                 return
             # to the end of the order: it is as new as its last change
@@ -151,14 +151,12 @@ class LocalBackend(CountdownChords, KeyValueStoreBackend):
         try:
             surplus = len(results) - self._max
             oldest = time.time() - self.expires if self.expires else None
-            for task_id, record in list(islice(results.items(), max(surplus, 0) + 2 * _EVERY)):
+            for task_id, record in _first(results, max(surplus, 0) + 2 * _EVERY):
                 done = record[1] if type(record) is tuple else _epoch(record.get("date_done"))
                 if surplus <= 0 and (oldest is None or done is None or done > oldest):
                     return
                 results.pop(task_id, None)
                 surplus -= 1
-        except RuntimeError:
-            pass  # the dictionary changed meanwhile; the next write tries again
         finally:
             store.lock.release()
 
@@ -387,6 +385,16 @@ class LocalBackend(CountdownChords, KeyValueStoreBackend):
 
     def __reduce__(self, args: Any = (), kwargs: Any = None) -> Any:
         return super().__reduce__(args, {**(kwargs or {}), "url": self.url})
+
+
+def _first(results: dict[str, Any], count: int) -> list[tuple[str, Any]]:
+    """The oldest entries, at most ``count``; fewer, and at last all, where other threads write while they are looked at."""
+    while count:
+        try:
+            return list(islice(results.items(), count))
+        except RuntimeError:
+            count //= 4
+    return list(results.items())  # one step, also without a GIL
 
 
 def _epoch(text: Any) -> float | None:

@@ -115,7 +115,7 @@ def _worker_for(message: Message) -> Any:
     """A worker for a message that the engine runs on a thread of nobody (``run_until_empty``)."""
     app = None if message.sender is None else message.sender()
     workers = [] if app is None else broker_of(app).workers
-    workers = workers or [worker for broker in _brokers.values() for worker in broker.workers]
+    workers = workers or [worker for broker in list(_brokers.values()) for worker in broker.workers]
     for worker in workers:
         if worker.app is app:
             return worker

@@ -92,7 +92,7 @@ class Consumer:
     def give_back(self) -> list[Message]:
         """Messages that waited here for their rate limit, when the worker has stopped."""
         waiting: list[Message] = []
-        for limited in self.limited.values():
+        for limited in list(self.limited.values()):
             with limited.lock:
                 waiting += limited.waiting
                 limited.waiting.clear()
@@ -178,7 +178,7 @@ class Consumer:
 
     def _revoked_by_stamp(self, message: Message) -> bool:
         stamps = message.headers.get("stamps") or {}
-        for name, values in worker_state.revoked_stamps.items():
+        for name, values in list(worker_state.revoked_stamps.items()):
             own = stamps.get(name)
             own = own if isinstance(own, (list, tuple, set)) else [own] if own is not None else ()
             wanted = values if isinstance(values, (list, tuple, set)) else [values]

@@ -124,7 +124,7 @@ class WorkController(Figures):
         app = self.app
         for module in includes or ():
             app.loader.import_task_module(module)
-        modules = {task.__class__.__module__ for task in app.tasks.values()}
+        modules = {task.__class__.__module__ for task in list(app.tasks.values())}
         app.conf.include = tuple({*app.conf.include, *modules, *(includes or ())})
 
     # -- hooks of subclasses ----------------------------------------------------------------------------------------
@@ -253,7 +253,7 @@ class WorkController(Figures):
         """The queues it reads, by Celery's names."""
         from ..runtime.broker import broker_of
 
-        names = {queue.index: name for name, queue in broker_of(self.app).named.items()}
+        names = {queue.index: name for name, queue in list(broker_of(self.app).named.items())}
         return [names[queue.index] for queue in self.pool.queues if queue.index in names]
 
     def add_queue(self, name: str) -> None:
@@ -352,7 +352,7 @@ class WorkController(Figures):
                 self.app.loader.import_from_cwd(name)
             elif reload:
                 reload_from_cwd(sys.modules[name], reloader)
-        for task in self.app.tasks.values():
+        for task in list(self.app.tasks.values()):
             task.__trace__ = None
 
     def terminate(self, in_sighandler: bool = False) -> None:

@@ -153,13 +153,14 @@ class Store:
         return record.results_until is not None and record.results_until <= now
 
     def results(self, job_id: str) -> tuple[tuple[Any, ...], ...]:
-        """A job's results, oldest first, each as the fields of a `ResultRecord`."""
-        record = self.job(job_id)
-        if record is None:
-            return self.orphans.get(job_id, ())
-        if record.results is None or self._results_over(record, clock.time()):
-            return ()
-        return record.results
+        """A job's results, oldest first, each as the fields of a `ResultRecord`. Under the lock: who has seen that a job is
+        over, while the lock was held to end it, gets the result that is stored after that."""
+        with self.lock:
+            record = self.job(job_id)
+            if record is None:
+                return self.orphans.get(job_id, ())
+            results = record.results
+            return () if results is None or self._results_over(record, clock.time()) else results
 
     def delete_results(self, job_id: str) -> bool:
         existed = bool(self.results(job_id))

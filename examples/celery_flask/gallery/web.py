@@ -57,9 +57,10 @@ def start_slow():
 def show(task_id):
     """Show how far a task is."""
     result = AsyncResult(task_id)
-    value = result.result if result.state == "SUCCESS" else None
-    error = repr(result.result) if result.state in ("FAILURE", "REVOKED") else None
-    return jsonify({"state": result.state, "value": value, "error": error})
+    state = result.state  # once: the task may end between two looks
+    value = result.result if state == "SUCCESS" else None
+    error = repr(result.result) if state in ("FAILURE", "REVOKED") else None
+    return jsonify({"state": state, "value": value, "error": error})
 
 
 @app.post("/tasks/<task_id>/revoke")

@@ -33,7 +33,7 @@ def test_default_delay(app: Any, worker: Any, signal_log: Any) -> None:
     signal_log.listen("before_task_publish")
     with worker(app):
         result = again.delay()
-        until(lambda: result.state == "RETRY")
+        until(lambda: result.state == "RETRY" and len(signal_log.of("before_task_publish")) == 2)
         headers = signal_log.of("before_task_publish")[1][1]["headers"]
         delay = datetime.fromisoformat(headers["eta"]) - datetime.now(timezone.utc)
         assert timedelta(seconds=170) < delay <= timedelta(seconds=180)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from brokerless import core
 from tests.unit.rig import SOON, Rig, python_ok
 
 free_threaded = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
@@ -130,6 +131,43 @@ def test_a_task_with_an_expiry_that_ends_at_once_leaves_no_timer_behind() -> Non
             rig.engine.enqueue(abs, (-1,), queue=rig.queue, expires=3600.0, keep=False)
         assert rig.engine.drain(SOON)
         assert rig.engine.totals()["scheduled"] == 0
+
+
+SUBMITS: dict[str, Callable[[Rig], Any]] = {
+    "submit": lambda rig: rig.engine.submit(rig.note, 1),
+    "add_task": lambda rig: rig.engine.add_task(rig.note, 1),
+    "front": lambda rig: rig.engine.enqueue(rig.note, (1,), queue=rig.queue, front=True),
+    "delayed": lambda rig: rig.engine.enqueue(rig.note, (1,), queue=rig.queue, delay=3600.0),
+    "expiring": lambda rig: rig.engine.enqueue(rig.note, (1,), queue=rig.queue, expires=3600.0),
+    "batch": lambda rig: rig.engine.enqueue_many(
+        [(rig.note, (n,), None, 1, None, None, None, None, None, rig.queue) for n in range(3)]
+    ),
+}
+
+
+@pytest.mark.parametrize("end", ["close", "stop"])
+@pytest.mark.parametrize("name", SUBMITS)
+def test_a_submit_that_an_end_overtakes_leaves_nothing_pending(name: str, end: str) -> None:
+    """The submit has seen an open engine; before its task is in a lane the engine is closed and its workers are gone."""
+    with Rig() as rig:
+        rig.start(2)
+        seen: list[Any] = []
+
+        def overtake(task: Any) -> None:
+            if not seen:
+                getattr(rig.engine, end)()
+                for thread in rig.threads:
+                    thread.join(SOON)
+            seen.append(task)
+
+        rig.engine.set_hooks(rig.queue, on_submit=overtake)
+        with pytest.raises(Exception) as caught:
+            SUBMITS[name](rig)
+        assert type(caught.value).__name__ in ("Closed", "EngineShutdown")
+        assert {task.state for task in seen} == {core.CANCELLED} and rig.ran == []
+        assert rig.engine.drain(SOON) and rig.engine.totals()["scheduled"] == 0
+        if end == "stop":
+            assert rig.engine.discard() == 0
 
 
 class Second:

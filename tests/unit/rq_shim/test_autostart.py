@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from brokerless.compat.rq_shim import Queue, Repeat, Retry, SimpleWorker, Worker
 from brokerless.compat.rq_shim.command import send_stop_job_command
+from brokerless.compat.rq_shim.job import Job
+from brokerless.compat.rq_shim.results import Result
 from brokerless.compat.rq_shim.suspension import resume, suspend
 from brokerless.compat.rq_shim.timeouts import JobTimeoutException
 from brokerless.compat.rq_shim.worker import BaseWorker
@@ -194,3 +196,31 @@ def test_manual_mode(connection: Any, monkeypatch: pytest.MonkeyPatch, how: str)
     assert child.get_status() == "queued"
     assert SimpleWorker([queue], connection=connection).work(burst=True)
     assert acts.order == ["p", "c"]
+
+
+def test_who_sees_a_failure_finds_its_result(connection: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The status changes before the result is stored; another thread looks in between."""
+    create = Result.create_failure
+    seen = threading.Event()
+    found: list[Any] = []
+    readers: list[threading.Thread] = []
+
+    def read(job: Any) -> None:
+        while job.get_status() != "failed":
+            pass
+        seen.set()
+        found.append(job.latest_result())
+
+    def create_late(job: Any, *args: Any, **kwargs: Any) -> Any:
+        readers.append(threading.Thread(target=read, args=(Job.fetch(job.id, connection=connection),)))
+        readers[0].start()
+        assert seen.wait(SOON)
+        readers[0].join(0.05)
+        return create(job, *args, **kwargs)
+
+    monkeypatch.setattr(Result, "create_failure", create_late)
+    job = Queue(connection=connection).enqueue(acts.boom, "late")
+    assert job.wait(SOON)
+    assert seen.wait(SOON)
+    readers[0].join(SOON)
+    assert found[0] is not None and "ValueError" in found[0].exc_string
