@@ -6,7 +6,7 @@ PYTEST := $(BIN)/pytest -n 2 -q
 SOURCES := pyproject.toml CMakeLists.txt $(shell find brokerless compat native -name '*.py' -o -name '*.c' -o -name '*.h' 2>/dev/null)
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: demo test install dev native-test lint type packaging oracles oracle-record upstream mutants servers stress soak asan \
+.PHONY: demo test install dev native-test lint type packaging oracles oracle-record upstream mutants servers stress soak compilers asan \
     pythons freethreaded bench full clean
 
 $(BIN)/python:
@@ -79,6 +79,10 @@ servers: dev
 stress: dev
 	$(PYTEST) --dist loadgroup -m stress tests/stress
 
+# The compiler's tests with each of gcc, clang (from apt where it is missing) and the ziglang wheel.
+compilers:
+	tools/compilers.sh
+
 # 10 million tasks; a million limits and cancels; 1,000 forks. Then 100,000 random functions.
 soak: dev
 	$(BIN)/pytest -q -m soak tests/stress --ignore tests/stress/test_compiler_random.py -o timeout=0
@@ -103,7 +107,7 @@ endif
 bench: install
 	$(BIN)/python benchmarks/engine.py --json benchmarks/out/engine.json
 
-full: lint type test native-test packaging asan oracles servers upstream mutants stress pythons freethreaded
+full: lint type test native-test packaging asan oracles servers upstream mutants stress compilers pythons freethreaded
 
 clean:
 	rm -rf build dist .venv

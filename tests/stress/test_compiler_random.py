@@ -18,7 +18,7 @@ def check(count: int, seed: int, *, shipped: int, ubsan: bool = False) -> None:
     assert report.functions == count
     assert report.shipped == count * shipped / ROUND
     assert len(report.refused) < count / 100
-    assert report.native > report.calls / 3
+    assert report.native > report.values / 2
 
 
 @pytest.mark.stress
