@@ -15,6 +15,8 @@ import pytest
 HERE = Path(__file__).parent
 
 
+# First: xdist reads the groups in the same hook.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
@@ -22,7 +24,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.stress)
             item.add_marker(pytest.mark.timeout(300))
             if item.path.name != "test_compiler_random.py":
-                item.add_marker(pytest.mark.xdist_group("one after the other"))
+                item.add_marker(pytest.mark.xdist_group("engine"))
 
 
 @pytest.fixture(params=[5e-3, 1e-5], ids=["slow switching", "fast switching"])

@@ -99,3 +99,23 @@ def test_the_one_in_brokerless_cc(name: str, monkeypatch: pytest.MonkeyPatch, tm
     assert toolchain.command == (place, "-g0")
     toolchain.with_flags(*WARNINGS).compile("int one(void); int one(void) { return 1; }", tmp_path / "one.so")
     assert (tmp_path / "one.so").stat().st_size > 0
+
+
+def test_another_zig_is_another_compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What one version built is not taken from the cache for the next."""
+    wheel, nothing = tmp_path / "ziglang", tmp_path / "bin"
+    wheel.mkdir()
+    nothing.mkdir()
+    (wheel / "__init__.py").touch()
+    (wheel / "zig").write_text("one")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delenv("BROKERLESS_CC", raising=False)
+    monkeypatch.setenv("PATH", str(nothing))
+    before = find()
+    assert before is not None
+    assert before.identity == getattr(find(), "identity", None)
+    (wheel / "zig").write_text("another")
+    after = find()
+    assert after is not None
+    assert after.command == before.command
+    assert after.identity != before.identity
