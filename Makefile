@@ -6,8 +6,8 @@ PYTEST := $(BIN)/pytest -n 2 -q
 SOURCES := pyproject.toml CMakeLists.txt $(shell find brokerless compat native -name '*.py' -o -name '*.c' -o -name '*.h' 2>/dev/null)
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: demo test install dev native-test lint type packaging oracles oracle-record upstream upstream-unit mutants servers stress stress-compiler soak asan \
-    pythons freethreaded bench full clean
+.PHONY: demo test install dev native-test lint type packaging oracles oracle-record upstream upstream-unit mutants servers \
+    stress soak compilers asan pythons freethreaded bench full clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -81,15 +81,18 @@ mutants: dev
 servers: dev
 	$(PYTEST) tests/integration/servers -m "servers or not servers"
 
+# Random schedules and tiny sizes in one process, beside it 20,000 random functions, compiled and compared.
 stress: dev
-	$(BIN)/pytest -q -m stress tests/stress --ignore tests/stress/test_compiler_random.py
+	$(PYTEST) --dist loadgroup -m stress tests/stress
 
-# 20,000 random functions, compiled and compared; longer than the rest of the stress tests together.
-stress-compiler: dev
-	$(BIN)/pytest -q -m stress tests/stress/test_compiler_random.py -o timeout=3600
+# The compiler's tests with each of gcc, clang (from apt where it is missing) and the ziglang wheel.
+compilers:
+	tools/compilers.sh
 
+# 10 million tasks; a million limits and cancels; 1,000 forks. Then 100,000 random functions.
 soak: dev
-	$(BIN)/pytest -q -m soak tests/stress -o timeout=0  # 10 million tasks; a million limits and cancels; 1,000 forks; 100,000 random functions
+	$(BIN)/pytest -q -m soak tests/stress --ignore tests/stress/test_compiler_random.py -o timeout=0
+	$(PYTEST) -m soak tests/stress/test_compiler_random.py
 
 # The Python suite over an extension built with the address sanitizer.
 asan:
@@ -110,7 +113,7 @@ endif
 bench: install
 	$(BIN)/python benchmarks/engine.py --json benchmarks/out/engine.json
 
-full: lint type test native-test packaging asan oracles servers upstream mutants stress pythons freethreaded
+full: lint type test native-test packaging asan oracles servers upstream mutants stress compilers pythons freethreaded
 
 clean:
 	rm -rf build dist .venv

@@ -75,10 +75,21 @@ def find() -> Toolchain | None:
         found = _known([name])
         if found is not None:
             return found
-    if importlib.util.find_spec("ziglang") is not None:
+    wheel = importlib.util.find_spec("ziglang")
+    if wheel is not None:
         # Zig would use what this very CPU has; a cache shared by several machines must not.
-        return _known([sys.executable, "-m", "ziglang", "cc", "-mcpu=baseline"])
+        started = _known([sys.executable, "-m", "ziglang", "cc", "-mcpu=baseline"])
+        # The command is Python's; the program behind it is in the wheel.
+        return started and Toolchain(started.command, f"{started.identity} {_stamp(wheel.origin)}")
     return None
+
+
+def _stamp(module: str | None) -> str:
+    try:
+        seen = os.stat(Path(module or "").with_name("zig"))
+    except (OSError, ValueError):
+        return "unknown"
+    return f"{seen.st_size} {seen.st_mtime_ns}"
 
 
 #: Where a command was found, and the program behind it, by command and PATH.

@@ -1,180 +1,24 @@
-"""Random functions of the compiled subset and random arguments for them, from a seed.
-
-The grammar keeps Python itself quick: exponents, shifts and loop lengths are small, and nothing is squared in a loop.
-Everything else is drawn at the edges: ±2^53, ±2^62 … 2^64, 0, -1, subnormals, nan, inf, -0.0, empty sequences.
-"""
+"""Random functions of the compiled subset, from a seed: their statements. Expressions are in `compiler_expressions`."""
 
 from __future__ import annotations
 
-import array
 import random
-import re
-import sys
 from dataclasses import dataclass, field
-from typing import Any
 
-INT_EDGES = [
-    0,
-    1,
-    -1,
-    2,
-    -2,
-    3,
-    7,
-    10,
-    -10,
-    63,
-    64,
-    65,
-    100,
-    255,
-    256,
-    2**31,
-    -(2**31),
-    2**32,
-    2**53 - 1,
-    2**53,
-    2**53 + 1,
-    -(2**53),
-    -(2**53) - 1,
-    2**62,
-    -(2**62),
-    2**62 + 1,
-    2**63 - 1,
-    -(2**63),
-    -(2**63) + 1,
-]
-WIDE_EDGES = [*INT_EDGES, 2**63, 2**64, -(2**64), 2**64 - 1, -(2**63) - 1]
-FLOAT_EDGES = [
-    0.0,
-    -0.0,
-    0.5,
-    -0.5,
-    1.0,
-    -1.0,
-    1.5,
-    2.5,
-    -2.5,
-    0.1,
-    1e-3,
-    2.675,
-    1e15 + 0.5,
-    1e16,
-    2.0**53,
-    -(2.0**53),
-    2.0**63,
-    -(2.0**63),
-    9.3e18,
-    1e300,
-    1.7e308,
-    -1.7e308,
-    5e-324,
-    2.2e-308,
-    1e-310,
-    float("inf"),
-    float("-inf"),
-    float("nan"),
-]
-INT_LITERALS = [
-    "0",
-    "1",
-    "2",
-    "3",
-    "-1",
-    "-2",
-    "5",
-    "7",
-    "8",
-    "16",
-    "10",
-    "-7",
-    "64",
-    "1000003",
-    "4294967296",
-    "9007199254740993",
-    "4611686018427387904",
-    "9223372036854775807",
-    "-9223372036854775808",
-    "True",
-    "False",
-]
-FLOAT_LITERALS = [
-    "0.0",
-    "-0.0",
-    "0.5",
-    "1.5",
-    "-2.5",
-    "0.1",
-    "1e16",
-    "1e308",
-    "5e-324",
-    "3.0",
-    "math.inf",
-    "math.nan",
-    "math.pi",
-    "CONST_F",
-    "9007199254740992.0",
-]
-ONE = [
-    "sqrt",
-    "exp",
-    "log",
-    "log2",
-    "log10",
-    "log1p",
-    "expm1",
-    "sin",
-    "cos",
-    "tan",
-    "asin",
-    "acos",
-    "atan",
-    "sinh",
-    "cosh",
-    "tanh",
-    "asinh",
-    "acosh",
-    "atanh",
-    "erf",
-    "erfc",
-    "fabs",
-    "degrees",
-    "radians",
-]
-if sys.version_info >= (3, 11):
-    ONE += ["cbrt", "exp2"]
-TO_INT = ["floor", "ceil", "trunc"]
-TESTS = ["isnan", "isinf", "isfinite"]
-SEQUENCES = [
-    "list_q",
-    "list_d",
-    "tuple_q",
-    "tuple_d",
-    "bytes",
-    "array_b",
-    "array_H",
-    "array_i",
-    "array_q",
-    "array_Q",
-    "array_f",
-    "array_d",
-    "view_d",
-    "view_q",
-    "view_?",
-]
+from .compiler_arguments import SEQUENCES
+from .compiler_expressions import Callee, Expressions
+
 SCALARS = ["int", "int", "int", "float", "float", "bool"]
 
 HEADER = "import math\nfrom math import sqrt, gcd as common\nCONST_I = 12\nCONST_F = 2.75\nCONST_B = True\n\n"
 
 
 @dataclass
-class Program:
-    """One function and the kinds of its parameters."""
+class Program(Callee):
+    """One function and its text. ``callable``: it takes and gives numbers alone."""
 
-    name: str
-    kinds: list[str]
     text: str = ""
-    callable_with: int = 0
+    callable: bool = False
 
 
 class Writer:
@@ -185,7 +29,8 @@ class Writer:
         self.programs: list[Program] = []
 
     def function(self, name: str) -> Program:
-        return _Function(self, name).write()
+        callees = [one for one in self.programs[-6:] if one.callable]
+        return _Function(self.rnd, callees, name=name).write()
 
     def module(self, count: int, prefix: str) -> str:
         for index in range(count):
@@ -194,23 +39,17 @@ class Writer:
 
 
 @dataclass
-class _Function:
-    owner: Writer
-    name: str
+class _Function(Expressions):
+    """Writes one function, statement by statement."""
+
+    name: str = ""
     lines: list[str] = field(default_factory=list)
-    ints: list[str] = field(default_factory=list)
-    numbers: list[str] = field(default_factory=list)
-    sequences: list[str] = field(default_factory=list)
     protected: set[str] = field(default_factory=set)
     depth: int = 0
-    loops: int = 0
     counter: int = 0
     tuple_size: int = 0
     returns_none: bool = False
     self_call: tuple[str, list[str], list[str]] | None = None
-
-    def __post_init__(self) -> None:
-        self.rnd = self.owner.rnd
 
     def write(self) -> Program:
         rnd = self.rnd
@@ -240,7 +79,7 @@ class _Function:
         if not self.returns_none or rnd.random() < 0.5:
             self.lines.append(f"    return {self.result()}")
         text = f"def {self.name}({', '.join(params)}):\n" + "\n".join(self.lines)
-        simple = 0 if seqs or tuple_size or recursive or self.returns_none else len(scalars)
+        simple = not (seqs or tuple_size or recursive or self.returns_none)
         return Program(self.name, scalars + seqs, text, simple)
 
     def result(self) -> str:
@@ -415,214 +254,3 @@ class _Function:
         if rnd.random() < 0.2:
             self.put(level, "else:")
             self.block(level + 1, 1)
-
-    # -- expressions
-
-    def pick(self, pool: list[str], literals: list[str]) -> str:
-        if pool and self.rnd.random() < 0.75:
-            return self.rnd.choice(pool)
-        return self.rnd.choice(literals)
-
-    def expand(self, form: str, depth: int) -> str:
-        """A form with its holes filled: {i} an int, {n} any number, {c} a condition, {s} a sequence."""
-
-        def fill(match: re.Match[str]) -> str:
-            hole = match[0]
-            if hole == "{i}":
-                return self.integer(depth)
-            if hole == "{n}":
-                return self.number(depth)
-            if hole == "{c}":
-                return self.condition(depth)
-            return self.rnd.choice(self.sequences if hole == "{s}" else _HOLES[hole])
-
-        return _HOLE.sub(fill, form)
-
-    def integer(self, depth: int) -> str:
-        """An expression that is an int (or a bool)."""
-        if depth <= 0 or self.rnd.random() < 0.25:
-            return self.pick(self.ints, [*INT_LITERALS, "CONST_I"])
-        forms = INT_FORMS + ([] if self.loops else INT_GROWING) + (SEQ_INT_FORMS if self.sequences else [])
-        return self.expand(self.rnd.choice(forms), depth - 1)
-
-    def number(self, depth: int) -> str:
-        """An expression of any number type."""
-        rnd = self.rnd
-        if depth <= 0 or rnd.random() < 0.2:
-            return self.pick(self.numbers, [*INT_LITERALS, *FLOAT_LITERALS])
-        chance = rnd.random()
-        if chance < 0.25:
-            return self.integer(depth)
-        if chance < 0.32:
-            call = self.call(depth)
-            if call:
-                return call
-        if chance < 0.45 and self.sequences:
-            return self.expand(rnd.choice(SEQ_FORMS), depth - 1)
-        forms = NUMBER_FORMS + ([] if self.loops else NUMBER_GROWING)
-        return self.expand(rnd.choice(forms), depth - 1)
-
-    def call(self, depth: int) -> str | None:
-        if self.loops > 1 or depth < 2:
-            return None
-        known = [one for one in self.owner.programs[-6:] if one.callable_with]
-        if not known:
-            return None
-        chosen = self.rnd.choice(known)
-        args = [self.integer(0) if kind != "float" else self.number(0) for kind in chosen.kinds]
-        return f"{chosen.name}({', '.join(args)})"
-
-    def boolean(self, depth: int) -> str:
-        forms = ["({c} & {c})", "(not {n})", "({c} ^ {c})", "{c}", "{c}", "math.{test}({n})"]
-        return self.expand(self.rnd.choice(forms), depth - 1)
-
-    def condition(self, depth: int) -> str:
-        forms = COMPARE_FORMS * 3 + (["({c} and {c})", "({c} or {c})"] if depth > 0 else [])
-        if self.sequences:
-            forms.append("(len({s}) {op} {small})")
-        return self.expand(self.rnd.choice(forms), max(depth - 1, 0))
-
-
-COMPARE_FORMS = ["({n} {op} {n})", "({i} {op} {i})", "({n} {op} {n} {op} {i})", "(not {n})", "bool({n})"]
-INT_FORMS = [
-    "({i} + {i})",
-    "({i} - {i})",
-    "({i} // {i})",
-    "({i} % {i})",
-    "({i} & {i})",
-    "({i} | {i})",
-    "({i} ^ {i})",
-    "({i} << ({i} & 15))",
-    "({i} >> ({i} & 127))",
-    "(-{i})",
-    "(~({i} + 0))",
-    "abs({i})",
-    "int({i})",
-    "(+{i})",
-    "min({i}, {i})",
-    "max({i}, {i}, 3)",
-    "({i} if {c} else {i})",
-    "({i} and {i})",
-    "({i} or {i})",
-    "round({i})",
-    "math.gcd({i}, {i})",
-    "common({i}, {i})",
-    "pow({i}, {i} & 63, {modulus})",
-    "({i} * 3)",
-    "math.{toint}({n})",
-    "round({n})",
-    "int({n})",
-    "math.isqrt(abs({i}))",
-    "math.isqrt({i})",
-    "math.factorial({i} % 23)",
-    "math.lcm({i}, 6)",
-    "({i} // {divisor})",
-    "({i} % {divisor})",
-    "({i} << ({i} % 70))",
-    "({i} >> {i} % 9)",
-]
-INT_GROWING = ["({i} * {i})", "({i} * {i})", "({i} ** ({i} & 3))", "pow({i}, 2)"]
-SEQ_INT_FORMS = ["len({s})", "len({s})"]
-NUMBER_FORMS = [
-    "({n} + {n})",
-    "({n} + {n})",
-    "({n} - {n})",
-    "({n} / {n})",
-    "({n} // {n})",
-    "({n} % {n})",
-    "(-{n})",
-    "abs({n})",
-    "float({n})",
-    "(0.5 * {n})",
-    "(+{n})",
-    "min({n}, {n})",
-    "max({n}, {n})",
-    "max({n}, {n}, {i})",
-    "math.{one}({n})",
-    "math.{safe}({n})",
-    "math.{safe}({n})",
-    "math.fmod({n}, {n})",
-    "math.pow({n}, {n})",
-    "sqrt(abs({n}))",
-    "math.atan2({n}, {n})",
-    "math.copysign({n}, {n})",
-    "math.log({n}, {n})",
-    "math.log(1 + abs({n}), 10)",
-    "round({n}, {digits})",
-    "round({n}, {digits})",
-    "({n} if {c} else {n})",
-    "({n} and {n})",
-    "({n} or {n})",
-    "(float({n}) ** {n})",
-    "(0.5 ** ({i} & 31))",
-    "bool({n})",
-    "pow(float({n}), {n})",
-    "({n} / {divisor})",
-]
-NUMBER_GROWING = ["({n} * {n})", "({n} * {n})", "({n} ** {exponent})", "({n} ** ({i} % 4 - 2))"]
-SEQ_FORMS = [
-    "{s}[0]",
-    "{s}[-1]",
-    "{s}[{i}]",
-    "{s}[{i} & 1]",
-    "{s}[-2]",
-    "sum({s})",
-    "sum({s}, {i})",
-    "sum({s}, {start})",
-    "min({s})",
-    "max({s})",
-]
-_HOLES = {
-    "{op}": ["<", "<=", ">", ">=", "==", "!="],
-    "{small}": ["0", "1", "2", "3"],
-    "{modulus}": ["7", "-13", "1000003", "1", "-1", "4611686018427387904"],
-    "{divisor}": ["2", "3", "-2", "-7", "8", "1", "-1", "64", "0", "10"],
-    "{exponent}": ["2", "0.5", "-1", "3", "0", "True", "-0.0", "1.5"],
-    "{digits}": ["0", "1", "2", "3", "5", "10", "22", "-1", "True"],
-    "{start}": ["0.5", "1e16", "0", "-0.0", "True"],
-    "{one}": ONE,
-    "{safe}": ["sin", "cos", "atan", "tanh", "asinh", "erf", "erfc", "fabs", "degrees", "radians"],
-    "{toint}": TO_INT,
-    "{test}": TESTS,
-}
-_HOLE = re.compile(r"\{[a-z]+\}")
-
-
-def argument(rnd: random.Random, kind: str) -> Any:
-    """One argument of a kind."""
-    if kind == "depth":
-        return rnd.randint(-1, 5)
-    if kind == "int":
-        return rnd.choice(INT_EDGES) if rnd.random() < 0.3 else rnd.randint(-20, 20)
-    if kind == "float":
-        return rnd.choice(FLOAT_EDGES) if rnd.random() < 0.3 else rnd.uniform(-50, 50)
-    if kind == "bool":
-        return rnd.random() < 0.5
-    size = rnd.choice([0, 1, 2, 3, 3, 5, 5, 30])
-    family, code = kind.split("_") if "_" in kind else (kind, "B")
-    values = [_element(rnd, code) for _ in range(size)]
-    if family == "list":
-        return values
-    if family == "tuple":
-        return tuple(values)
-    if family == "bytes":
-        return bytes(values)
-    if family == "view" and code == "?":
-        return memoryview(bytes(values)).cast("?")
-    made = array.array(code, values)
-    return memoryview(made) if family == "view" else made
-
-
-_RANGES = {"b": (-128, 127), "B": (0, 255), "H": (0, 65535), "i": (-(2**31), 2**31 - 1), "Q": (0, 2**64 - 1)}
-
-
-def _element(rnd: random.Random, code: str) -> Any:
-    if code in ("d", "f"):
-        value = rnd.choice(FLOAT_EDGES) if rnd.random() < 0.2 else rnd.uniform(-1e3, 1e3)
-        return value if code == "d" or abs(value) < 1e38 else 1e30
-    if code == "?":
-        return rnd.randint(0, 1)
-    low, high = _RANGES.get(code, (-(2**63), 2**63 - 1))
-    if rnd.random() < 0.3:
-        return min(max(rnd.choice(INT_EDGES), low), high)
-    return min(max(rnd.randint(-50, 100), low), high)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import FunctionType
+
 import pytest
 
 from brokerless.compiler import explain
@@ -25,12 +27,21 @@ def test_guessed_types_and_the_runtime() -> None:
     assert "no loop and no recursion" in explain(samples.add)
 
 
-def test_the_line_of_a_refusal_is_marked() -> None:
-    text = explain(samples.build_report)
-    line = samples.build_report.__code__.co_firstlineno + 1
-    assert f"reason: line {line}: it builds a dict" in text
-    marked = [row for row in text.splitlines() if row.startswith("->")]
-    assert marked == [f"-> {line:5d}      report = {{}}"]
+@pytest.mark.parametrize(
+    ("func", "reason", "text"),
+    [
+        (samples.build_report, "it builds a dict", "report = {}"),
+        (samples.send_notification, "print() is not compiled: it does I/O", 'print(f"to {user_id}: {message}")'),
+        (samples.slow_task, "time.sleep: of the modules only math is compiled", "time.sleep(seconds)"),
+    ],
+)
+def test_the_line_of_a_refusal_is_marked(func: FunctionType, reason: str, text: str) -> None:
+    shown = explain(func)
+    line = func.__code__.co_firstlineno + 1
+    assert f"{func.__name__}: stays in Python\nreason: line {line}: {reason}\n" in shown
+    marked = [row for row in shown.splitlines() if row.startswith("->")]
+    assert marked == [f"-> {line:5d}      {text}"]
+    assert "BRL_HELPER" not in shown
 
 
 def test_a_refusal_for_the_types() -> None:
