@@ -107,9 +107,19 @@ BRL_INLINE i64 brl_mul(brl_ctx *c, i64 a, i64 b) { i64 r; BRL_CHECK(__builtin_mu
 BRL_INLINE i64 brl_w_add(i64 a, i64 b, i64 *over) { i64 r; *over |= __builtin_add_overflow(a, b, &r); return r; }
 BRL_INLINE i64 brl_w_sub(i64 a, i64 b, i64 *over) { i64 r; *over |= __builtin_sub_overflow(a, b, &r); return r; }
 BRL_INLINE i64 brl_w_mul(i64 a, i64 b, i64 *over) { i64 r; *over |= __builtin_mul_overflow(a, b, &r); return r; }
-BRL_INLINE i64 brl_judge(brl_ctx *c, i64 yes, i64 over_yes, i64 over_no) {
+/* a * x + b stays within 64 bits exactly where lo <= x <= hi. One comparison, which nothing waits for. */
+BRL_INLINE i64 brl_w_linear(i64 x, i64 a, i64 b, i64 lo, i64 hi, i64 *over) {
+    *over |= (x < lo) | (x > hi);
+    return (i64)((u64)a * (u64)x + (u64)b);
+}
+BRL_UNUSED static __attribute__((cold, noinline)) void brl_judge(brl_ctx *c, i64 yes, i64 over_yes, i64 over_no) {
     BRL_CHECK((over_yes & yes) | (over_no & (yes ^ 1)));
-    return yes;
+}
+BRL_INLINE i64 brl_choose(brl_ctx *c, i64 yes, i64 first, i64 second, i64 over_yes, i64 over_no) {
+    if (BRL_UNLIKELY(over_yes | over_no)) brl_judge(c, yes, over_yes, over_no);
+    /* Both are in registers here: otherwise the compiler may move them behind the jump that is to be avoided. */
+    __asm__("" : "+r"(first), "+r"(second));
+    return yes ? first : second;
 }
 BRL_INLINE i64 brl_neg(brl_ctx *c, i64 a) { BRL_CHECK(a == BRL_MIN); return -a; }
 BRL_INLINE i64 brl_abs(brl_ctx *c, i64 a) { BRL_CHECK(a == BRL_MIN); return a < 0 ? -a : a; }

@@ -46,6 +46,8 @@ class FunctionEmitter(Variables):
         self.changed = False
         self.text = ""
         self.recursive = False
+        # Whether a caller has seen the type of its result.
+        self.asked = False
         Variables.__init__(self)
         self._expressions = Expressions(self)
         self._loops = Loops(self, self._expressions)
@@ -59,6 +61,7 @@ class FunctionEmitter(Variables):
         self._temps: list[str] = []
         self._used: set[str] = set()
         self._labels = 0
+        self._returns = 0
 
     # -- the whole function
 
@@ -309,7 +312,9 @@ class FunctionEmitter(Variables):
             raise Refused("it returns a tuple on one path and something else on another", getattr(node, "lineno", None))
         if mask & ~self.mask:
             self.mask |= mask
-            self.changed = True
+            # What was written or asked for before relied on the old one.
+            self.changed |= self.asked or self._returns > 0
+        self._returns += 1
 
     def _return_tuple(self, value: TupleVal, node: ast.Return) -> None:
         size = len(value.items)

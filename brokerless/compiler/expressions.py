@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from .calls import Calls
 from .errors import Refused
+from .linear import linear
 from .types import BOOL, FLOAT, INT, NUMBER, UNBOUND, Seq, is_single
 from .values import (
     NEVER,
@@ -267,7 +268,8 @@ class Expressions:
 
     def short_choice(self, test: ast.expr, body: ast.expr, orelse: ast.expr) -> Val | None:
         """A conditional between two short int expressions without a jump, which a branch predictor could miss."""
-        if not (_is_short(body) and _is_short(orelse)) or not (_operations(body) or _operations(orelse)):
+        counts = _operations(body), _operations(orelse)
+        if None in counts or counts == (0, 0):
             return None
         over_yes, over_no = self._owner.temp("i64"), self._owner.temp("i64")
         yes, no = self._noting(body, over_yes), self._noting(orelse, over_no)
@@ -280,13 +282,17 @@ class Expressions:
             f"{over_no} = 0",
             f"{first} = {yes}",
             f"{second} = {no}",
-            f"brl_judge(c, {choice}, {over_yes}, {over_no}) ? {first} : {second}",
+            f"brl_choose(c, {choice}, {first}, {second}, {over_yes}, {over_no})",
         ]
         return Val("(" + ", ".join(steps) + ")", INT)
 
     def _noting(self, node: ast.expr, over: str) -> str | None:
         """The text of a short int expression that notes an overflow instead of bailing; None if it is not all int."""
         if isinstance(node, ast.BinOp):
+            line = linear(node)
+            if line is not None:
+                base = self._noting(line.base, over)
+                return None if base is None else f"brl_w_linear({base}, {line.arguments()}, &{over})"
             left, right = self._noting(node.left, over), self._noting(node.right, over)
             if left is None or right is None:
                 return None
@@ -332,15 +338,16 @@ class Expressions:
         return Val(text if kind.code == "q" else f"(i64){text}", INT)
 
 
-def _operations(node: ast.expr) -> int:
-    return sum(isinstance(part, ast.BinOp) for part in ast.walk(node))
-
-
-def _is_short(node: ast.expr) -> bool:
+def _operations(node: ast.expr) -> int | None:
+    """How many operations a short int expression has; None for any other expression."""
     if isinstance(node, ast.BinOp):
-        inside = isinstance(node.op, tuple(_ARITHMETIC)) and _is_short(node.left) and _is_short(node.right)
-        return inside and _operations(node) <= 3
-    return isinstance(node, ast.Name) or (isinstance(node, ast.Constant) and type(node.value) is int)
+        if type(node.op) not in _ARITHMETIC:
+            return None
+        left, right = _operations(node.left), _operations(node.right)
+        count = None if left is None or right is None else left + right + 1
+        return count if count is not None and count <= 3 else None
+    short = isinstance(node, ast.Name) or (isinstance(node, ast.Constant) and type(node.value) is int)
+    return 0 if short else None
 
 
 def _exact(value: Val) -> str:

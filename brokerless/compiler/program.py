@@ -14,6 +14,7 @@ from .cruntime import header
 from .emit import FunctionEmitter
 from .errors import Refused
 from .names import Guards, Scope
+from .recursion import with_quiet_levels
 from .source import Source, read, unwrap
 from .types import BOOL, FLOAT, INT, NUMBER, Seq, Signature, is_single, signature_name
 from .values import ctype
@@ -80,6 +81,7 @@ class Program:
         if len(source.params) != len(signature) or source.func.__kwdefaults__ or source.node.args.kwonlyargs:
             raise Refused(f"{func.__name__}() is called with other than all its arguments by position", line)
         found = self._instances.get((id(source.func), signature)) or self._make(source, signature)
+        found.asked = True
         assert self._current is not None
         self._calls.setdefault(self._current.cname, set()).add(found.cname)
         return found
@@ -153,8 +155,13 @@ class Program:
         live = [emitter for emitter in self._instances.values() if emitter.cname in names]
         parts = [template.replace("{name}", name) for template, name in self._helpers.items()]
         parts += [emitter.header + ";\n" for emitter in live]
-        parts += ["\n" + emitter.text for emitter in live]
+        parts += ["\n" + self._final(emitter) for emitter in live]
         return "".join(parts)
+
+    def _final(self, emitter: FunctionEmitter) -> str:
+        if emitter.recursive:
+            return with_quiet_levels(emitter.cname, emitter.header, emitter.text)
+        return emitter.text
 
     def entry(self) -> tuple[Entry, str]:
         """The entry point and its C text, the one for batches included where the function can have one."""

@@ -6,10 +6,12 @@ calls take. Every way out that is not a native result goes to ``redo``: the func
 
 from __future__ import annotations
 
+import functools
 import itertools
 import sys
 import threading
 from collections.abc import Callable
+from types import CodeType
 from typing import Any
 
 from .bridge import bridge
@@ -140,9 +142,15 @@ class Variant:
         if views:
             inner = ["try:", *("  " + line for line in inner), "finally:", *(f"  release({view})" for view in views)]
         text += ["  " + line for line in inner] + [f"  return redo({args})"]
-        exec("\n".join(text), space)
+        exec(_code("\n".join(text)), space)
         made: Callable[..., Any] = space["call"]
         return made
+
+
+@functools.lru_cache(maxsize=64)
+def _code(text: str) -> CodeType:
+    """Many functions have the same signature, and so the same text."""
+    return compile(text, "<string>", "exec")
 
 
 def _depth(entry: Entry) -> str:
