@@ -102,7 +102,7 @@ asan:
 pythons:
 	tools/pythons.sh
 
-# The unit tests and eight threads on a CPython without a GIL: make freethreaded PYTHON_FT=/path/to/python3.13t
+# The suite and eight threads on a CPython without a GIL: make freethreaded PYTHON_FT=/path/to/python3.13t
 freethreaded:
 ifdef PYTHON_FT
 	PYTHON_FT="$(PYTHON_FT)" tools/freethreaded.sh

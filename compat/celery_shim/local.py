@@ -244,7 +244,12 @@ class PromiseProxy(Proxy):
         return self._get_current_object()
 
     def __evaluate__(self, _clean: tuple[str, ...] = ("_Proxy__local", "_Proxy__args", "_Proxy__kwargs")) -> Any:
-        thing = Proxy._get_current_object(self)
+        try:
+            thing = Proxy._get_current_object(self)
+        except AttributeError:
+            if self.__evaluated__():  # by another thread, which has cleaned up already
+                return _get(self, "__thing")
+            raise
         _set(self, "__thing", thing)
         for attribute in _clean:
             try:

@@ -126,7 +126,11 @@ class Registering(AppParts):
     def type_checker(self, fun: Any, bound: bool = False) -> Any:
         return staticmethod(head_from_fun(fun, bound=bound))
 
-    def _task_from_fun(
+    def _task_from_fun(self, fun: Any, **options: Any) -> Any:
+        with self._finalize_mutex:  # a thread that finds the name taken gets a task that is complete
+            return self._make_task(fun, **options)
+
+    def _make_task(
         self,
         fun: Any,
         name: str | None = None,

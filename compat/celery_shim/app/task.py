@@ -117,7 +117,10 @@ class Task(Calling[P, R], Running[P, R]):
                 f"{cls.__name__} has the strategy {cls.Strategy!r}, which reads messages of a broker: remove Strategy, or "
                 "use Celery with a broker for this task"
             )
-        was_bound, cls.__bound__ = cls.__bound__, True
+        was_bound = cls.__bound__
+        if not was_bound:
+            cls.request_stack = LocalStack()  # before anybody takes the task for bound
+        cls.__bound__ = True
         cls._app = app
         conf = app.conf
         cls._exec_options = None
@@ -141,7 +144,6 @@ class Task(Calling[P, R], Running[P, R]):
             cls.acks_on_timeout = both
         if not was_bound:
             cls.annotate()
-            cls.request_stack = LocalStack()
         cls.on_bound(app)
         return app
 
