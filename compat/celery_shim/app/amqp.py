@@ -183,8 +183,6 @@ class AMQP(TaskMessages):
 
     def _create_task_sender(self) -> Any:
         """``send_task_message`` with the settings looked up once."""
-        from kombu.compression import get_encoder
-
         from ..runtime import publisher
 
         amqp, conf = self, self.app.conf
@@ -212,6 +210,8 @@ class AMQP(TaskMessages):
         ) -> None:
             compression = compression or conf.task_compression
             if compression:
+                from kombu.compression import get_encoder
+
                 get_encoder(compression)  # nothing is compressed, but a method that nobody knows is refused
             headers2, properties, body, sent_event = message
             if headers:
