@@ -270,3 +270,20 @@ def test_exception_group(app: Any, worker: Any, observed: Any) -> None:
     with worker(app):
         error = value_of(bad.delay(), propagate=False)
         observed("class", type(error).__name__)
+
+
+def test_names_of_classes(api: Any, app: Any, worker: Any, observed: Any) -> None:
+    """Where the package's own exceptions say that they are from."""
+
+    @app.task(bind=True, max_retries=0)
+    def gives_up(self: Any) -> None:
+        raise self.retry()
+
+    with worker(app):
+        result = gives_up.delay()
+        until(result.ready)
+        names = [result.traceback.splitlines()[-1].split(":")[0], type(result.result).__module__, api.Task.__module__]
+        ours = [
+            f"brokerless.compat.celery_shim.{name}" for name in ("exceptions.MaxRetriesExceededError", "exceptions")
+        ]
+        observed("names", names, shim=[*ours, "brokerless.compat.celery_shim.app.task"], row="celery-class-names")
