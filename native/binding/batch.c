@@ -125,7 +125,7 @@ failed:
 static TaskObject *build(EngineObject *engine, Submission *what, PyObject *args, PyObject *kwargs) {
     if (kwargs == NULL || kwargs == Py_None)
         return build_with(engine, what, args, NULL);
-    PyObject *own = bl_own_dict(kwargs);
+    PyObject *own = PyDict_Copy(kwargs); /* see bl_own_items */
     TaskObject *task = own != NULL ? build_with(engine, what, args, own) : NULL;
     Py_XDECREF(own);
     return task;
@@ -143,9 +143,13 @@ static TaskObject *from_own_item(Batch *batch, PyObject *item) {
     };
     PyObject *args = NULL;
     PyObject *kwargs = NULL;
-    PyObject *made = NULL;
+    PyObject *made = NULL, *func = NULL;
     TaskObject *task = NULL;
-    if (!PyDict_CheckExact(item) || !plain_dict(batch, item, &what, &args, &kwargs)) {
+    if (PyDict_CheckExact(item) && plain_dict(batch, item, &what, &args, &kwargs)) {
+        func = Py_NewRef(what.func); /* the item may be changed while the task is made */
+        Py_XINCREF(args);
+        Py_XINCREF(kwargs);
+    } else {
         args = kwargs = NULL;
         what.lane = engine->defaults.lane;
         made = PyTuple_Check(item) ? Py_NewRef(item)
@@ -165,15 +169,24 @@ static TaskObject *from_own_item(Batch *batch, PyObject *item) {
     else
         task = build(engine, &what, args, kwargs);
 done:
+    if (made == NULL) { /* else it holds them */
+        Py_XDECREF(func);
+        Py_XDECREF(args);
+        Py_XDECREF(kwargs);
+    }
     Py_XDECREF(made);
     return task;
 }
 
 static TaskObject *from_item(Batch *batch, PyObject *item) {
-    PyObject *own = PyDict_CheckExact(item) ? bl_own_dict(item) : Py_NewRef(item);
+#ifdef Py_GIL_DISABLED
+    PyObject *own = PyDict_CheckExact(item) ? PyDict_Copy(item) : Py_NewRef(item);
     TaskObject *task = own != NULL ? from_own_item(batch, own) : NULL;
     Py_XDECREF(own);
     return task;
+#else
+    return from_own_item(batch, item); /* plain_dict() lets nobody else run */
+#endif
 }
 
 static int count_place(Batch *batch, const bl_slot *slot) {

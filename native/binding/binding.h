@@ -238,9 +238,9 @@ PyObject *bl_memory_stats(PyObject *module, PyObject *unused);
 /* values.c */
 PyObject *bl_copy_plain(PyObject *module, PyObject *value);
 PyObject *bl_copy_arguments(PyObject *module, PyObject *const *args, Py_ssize_t count);
-/* A tuple or list, a dict that nobody changes while it is looked at: new references. NULL with an exception. */
+/* A tuple or list that nobody changes while it is looked at: a new reference, or NULL with an exception. A caller's own list may
+ * be changed by another thread, with a GIL too: an allocation may run the collector, and that a callback in Python. */
 PyObject *bl_own_items(PyObject *given, const char *refusal);
-PyObject *bl_own_dict(PyObject *dict);
 int bl_values_init(PyObject *module);
 
 #endif

@@ -506,7 +506,7 @@ PyObject *bl_engine_enqueue(PyObject *self, PyObject *const *args, Py_ssize_t na
     PyObject *names = NULL;
     PyObject **values = NULL;
     PyObject *task = NULL;
-    PyObject *keywords = nargs > 2 && args[2] != Py_None ? bl_own_dict(args[2]) : NULL;
+    PyObject *keywords = nargs > 2 && args[2] != Py_None ? PyDict_Copy(args[2]) : NULL;
     if (nargs > 2 && args[2] != Py_None && keywords == NULL)
         return NULL;
     if (nargs == 1 || lay_out(args[1], keywords, &what, &names, &values) == 0)

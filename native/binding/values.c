@@ -115,19 +115,7 @@ static PyObject *copy(PyObject *value, int depth, bool tuples) {
 }
 
 PyObject *bl_own_items(PyObject *given, const char *refusal) {
-#ifdef Py_GIL_DISABLED
-    if (PyList_CheckExact(given))
-        return PyList_AsTuple(given);
-#endif
-    return PySequence_Fast(given, refusal);
-}
-
-PyObject *bl_own_dict(PyObject *dict) {
-#ifdef Py_GIL_DISABLED
-    return PyDict_Copy(dict);
-#else
-    return Py_NewRef(dict);
-#endif
+    return PyList_CheckExact(given) ? PyList_AsTuple(given) : PySequence_Fast(given, refusal);
 }
 
 PyObject *bl_copy_plain(PyObject *module, PyObject *value) {

@@ -224,7 +224,7 @@ class Submitting(Ending):
 
     def enqueue_many(self, items: Sequence[Any], *, limit: int) -> list[Task]:
         """All of them or none, with one wake-up."""
-        checked = [self._c_check_item(item) for item in items]
+        checked = [self._c_check_item(item) for item in tuple(items)]  # whoever is asked may change them
         if not checked:
             return []
         self._c_ready_to_submit()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 from collections.abc import Callable
 from enum import IntEnum
 from typing import Any
@@ -273,6 +274,45 @@ def test_other_items_of_a_batch_are_asked_of_python(make_rig: Callable[..., Rig]
     rig = make_rig(engine_type=Own)
     tasks = rig.engine.enqueue_many(["anything", {"func": plain, "tags": ["a"]}, {"func": coroutine}], limit=0)
     assert [task.args[0] for task in tasks] == ["anything", {"func": plain, "tags": ["a"]}, {"func": coroutine}]
+
+
+def test_a_batch_is_what_its_list_held_at_the_call(make_rig: Callable[..., Rig]) -> None:
+    class Own(core.Engine):
+        def _batch_item(self, item: Any) -> Any:
+            items.clear()
+            return plain, (item,), None, 1, None, None, None, None, None, 0
+
+    items: list[Any] = [str(number) for number in range(2000)]
+    tasks = make_rig(engine_type=Own).engine.enqueue_many(items, limit=0)
+    assert [task.args for task in tasks] == [(str(number),) for number in range(2000)]
+
+
+def test_what_a_collection_changes_while_a_task_is_made(make_rig: Callable[..., Rig]) -> None:
+    """A collector's callback is Python code, so it and other threads run in the middle of a call."""
+    given: dict[str, Any] = {}
+    item: dict[str, Any] = {"func": plain, "kwargs": given}
+
+    def change(phase: str, info: dict[str, int]) -> None:
+        given.update({f"later {number}": object() for number in range(100)})
+        item.update(func=len, kwargs={})
+
+    rig = make_rig()
+    thresholds = gc.get_threshold()
+    gc.callbacks.append(change)
+    try:
+        for count in range(40):
+            given.clear()
+            given.update({f"key {number}": object() for number in range(count)})
+            item.update(func=plain, kwargs=given)
+            gc.set_threshold(1)
+            task = rig.engine.enqueue(plain, (), given, queue=rig.queue)
+            tasks = rig.engine.enqueue_many([item, item], limit=0)
+            gc.set_threshold(*thresholds)
+            assert all(one.func in (plain, len) for one in (task, *tasks))
+            assert rig.engine.outstanding() == 3 * (count + 1)
+    finally:
+        gc.callbacks.remove(change)
+        gc.set_threshold(*thresholds)
 
 
 @pytest.mark.parametrize("arguments", [{"queue": 7}, {"queue": -1}, {"lane": 4}, {"lane": -1}, {"unknown": 1}])
