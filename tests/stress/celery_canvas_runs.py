@@ -113,7 +113,8 @@ class Bench:
         for link in leaf.links:
             sig.link(self.signature(link, unique))
         for errback in leaf.errbacks:
-            sig.link_error(self.errback(errback, unique))
+            if not errback.whole:
+                sig.link_error(self.errback(errback, unique))
         return sig
 
 
@@ -171,7 +172,11 @@ def send(bench: Bench, seed: int, without: tuple[str, ...], prefix: str) -> Sent
 
         _until(known)
     writer = Writer(
-        bench.api, lambda leaf: bench.signature(leaf, unique), lambda pieces: bench.chunks(pieces, unique), seed
+        bench.api,
+        lambda leaf: bench.signature(leaf, unique),
+        lambda errback: bench.errback(errback, unique),
+        lambda pieces: bench.chunks(pieces, unique),
+        seed,
     )
     sig = writer.whole(steps)
     shape = repr(sig)

@@ -33,10 +33,14 @@ ENDINGS = (
 
 @dataclass
 class Errback:
-    """Called when its task fails; the new style is called in place, the old one is sent as a task."""
+    """Called when its task fails; the new style is called in place, the old one is sent as a task.
+
+    ``whole``: written as an errback of the whole canvas, which makes it one of each of its tasks.
+    """
 
     tag: str
     new_style: bool
+    whole: bool = False
 
 
 @dataclass
@@ -135,21 +139,49 @@ class _Maker:
 def random_canvas(seed: int, without: tuple[str, ...] = (), size: int = 14) -> list[Any]:
     """Return the canvas of a seed; ``without`` names endings that must not occur."""
     endings = tuple((name, weight) for name, weight in ENDINGS if name not in without)
-    return _Maker(random.Random(seed), endings, size).canvas()
+    made = _Maker(random.Random(seed), endings, size).canvas()
+    chance = random.Random(f"errbacks of the whole canvas {seed}")
+    if has_tasks_alone(made) and chance.random() < 0.6:
+        errback = Errback("whole", chance.random() < 0.5, whole=True)
+        for leaf in leaves(made):
+            leaf.errbacks.append(errback)
+    return made
+
+
+def has_tasks_alone(steps: list[Any]) -> bool:
+    """True for a chain of tasks, and for a group of tasks and of such chains.
+
+    Only there an errback of the whole is one of each task however the canvas is written. That of a chord belongs to its
+    body, and it depends on the form whether a header hears of it.
+    """
+    if all(isinstance(step, Leaf) for step in steps):
+        return True
+    return (
+        len(steps) == 1 and not steps[0].chunks and not steps[0].chord and all(map(has_tasks_alone, steps[0].members))
+    )
 
 
 class Writer:
     """Writes canvases as signatures.
 
-    ``sig`` gives the signature of one task with links and errbacks, ``chunks`` the group of the pieces of a list.
+    ``sig`` gives the signature of one task with links and errbacks, ``errback`` that of an errback, ``chunks`` the group
+    of the pieces of a list.
     """
 
-    def __init__(self, api: Any, sig: Any, chunks: Any, seed: int) -> None:
-        self.api, self.sig, self.chunks = api, sig, chunks
+    def __init__(self, api: Any, sig: Any, errback: Any, chunks: Any, seed: int) -> None:
+        self.api, self.sig, self.errback, self.chunks = api, sig, errback, chunks
         self.chance = random.Random(seed)
 
     def whole(self, steps: list[Any]) -> Any:
-        """Return a signature for a canvas; links of its last task may be linked to all of it instead."""
+        """Return a signature for a canvas, with the errbacks of the whole."""
+        made = self._linked(steps)
+        for errback in next(leaves(steps)).errbacks:
+            if errback.whole:
+                made.link_error(self.errback(errback))
+        return made
+
+    def _linked(self, steps: list[Any]) -> Any:
+        """Return it without those; links of its last task may be linked to all of it instead."""
         last = steps[-1]
         if len(steps) == 1 or not isinstance(last, Leaf) or not last.links or self.chance.random() < 0.5:
             return self.write(steps)

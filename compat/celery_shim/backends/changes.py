@@ -51,7 +51,8 @@ def follow(
 ) -> None:
     """Wait until a task has ended, and tell each state that is stored meanwhile. Raises ``TimeoutError``."""
     until = waiting.deadline(timeout)
-    with Changes((task_id,), backend._results) as changes:
+    changes = Changes((task_id,), backend._results)
+    with changes:
         meta = backend._get_task_meta_for(task_id)
         while meta["status"] not in states.READY_STATES:
             if on_interval:
