@@ -55,7 +55,7 @@ def as_json(job: Job) -> dict[str, Any]:
     """Return what the pages show of a job."""
     return {
         "id": job.id,
-        "status": job.get_status(),
+        "status": job.get_status(refresh=False),  # of the same moment as the rest
         "progress": job.meta.get("progress"),
         "attempts": job.meta.get("attempts"),
         "value": job.return_value(),
