@@ -7,6 +7,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$here"
 done=""
+failed=""
 for candidate in "${PYENV_ROOT:-$HOME/.pyenv}"/versions/*/bin/python3 python3.10 python3.11 python3.12 python3.13 python3.14; do
     command -v "$candidate" >/dev/null 2>&1 || continue
     version=$("$candidate" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || continue
@@ -16,6 +17,8 @@ for candidate in "${PYENV_ROOT:-$HOME/.pyenv}"/versions/*/bin/python3 python3.10
     echo "== Python $version"
     "$candidate" -m venv "$work/$version"
     "$work/$version/bin/python" -m pip install --quiet --disable-pip-version-check "$here[test]"
-    BROKERLESS_CORE=native "$work/$version/bin/pytest" -q -n 2 tests/unit tests/integration/test_executor_cpython.py
+    BROKERLESS_CORE=native "$work/$version/bin/pytest" -q -n 2 tests/unit tests/integration/test_executor_cpython.py ||
+        failed="$failed $version"
 done
 echo "tested on:$done"
+[ -z "$failed" ] || { echo "failed on:$failed"; exit 1; }
