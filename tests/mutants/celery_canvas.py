@@ -23,8 +23,8 @@ MUTANTS = (
     _mutant(
         "canvas-clones-share-their-options",
         "canvas/base.py",
-        '            "options": copy_options(options),',
-        '            "options": options,',
+        "                options=copy_options(options),",
+        "                options=options,",
         "test_canvas_signatures.py::test_clones_share_nothing",
     ),
     _mutant(

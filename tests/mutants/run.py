@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import argparse
 import concurrent.futures
-import importlib.util
+import importlib.machinery
+import sys
 import tempfile
 from pathlib import Path
 
 from . import celery, celery_canvas, rq
-from .mutation import Mutant, StaleMutant, folder_with, run_tests
+from .mutation import ROOT, Mutant, StaleMutant, folder_with, run_tests
 
 MUTANTS = [*celery.MUTANTS, *celery_canvas.MUTANTS, *rq.MUTANTS]
 
 
 def find_package() -> Path:
-    """Return the folder of the installed brokerless."""
-    spec = importlib.util.find_spec("brokerless")
+    """Return the folder of the installed brokerless; the one of this checkout is a part of it only."""
+    elsewhere = [entry for entry in sys.path if Path(entry).resolve() != ROOT]
+    spec = importlib.machinery.PathFinder.find_spec("brokerless", elsewhere)
     if spec is None or not spec.submodule_search_locations:
         raise SystemExit("brokerless is not installed; name its folder with --package")
     return Path(next(iter(spec.submodule_search_locations)))

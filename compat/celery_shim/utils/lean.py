@@ -87,10 +87,14 @@ else:
                 return super().__get__(instance, owner)
 
         def __set__(self, instance, value):
+            if instance is None:
+                return self
             with self.lock:
                 instance.__dict__[self.attrname] = value if self._fset is None else self._fset(instance, value)
 
         def __delete__(self, instance):
+            if instance is None:
+                return self
             with self.lock:
                 kept = instance.__dict__
                 if self.attrname in kept:

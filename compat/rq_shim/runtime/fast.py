@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from types import FunctionType
 from typing import Any
 
@@ -19,12 +19,22 @@ from .lines import LANES, NORMAL
 from .records import PLAIN, JobRecord, new_id
 from .store import store_of
 
-__all__ = ["enqueue", "is_ordinary", "lane", "lane_of", "priority_for", "remember_originals"]
+__all__ = [
+    "enqueue",
+    "is_ordinary",
+    "lane",
+    "lane_of",
+    "originals_performing",
+    "performing",
+    "priority_for",
+    "remember_originals",
+]
 
 _lanes = threading.local()
 
 QUEUE_CHAIN = ("enqueue_call", "create_job", "enqueue_job", "_enqueue_job", "_persist_job", "push_job_id", "parse_args")
 JOB_CHAIN = ("create", "__init__")
+PERFORM_CHAIN = ("perform", "_execute", "func", "_handle_success")
 INHERITED = "save"
 """The part of the chain that `Job` has from a base: it is there itself only when somebody has put it there."""
 
@@ -36,13 +46,16 @@ _job_names: Any = None
 """Live views of the names that the two classes define."""
 _queue_chain: Any = None
 _job_chain: Any = None
+_perform_chain: Any = None
 _of_queue = itemgetter(*QUEUE_CHAIN)
 _of_job = itemgetter(*JOB_CHAIN)
+performing = attrgetter(*PERFORM_CHAIN)
+"""What a worker calls of a job, as the class has it now."""
 
 
 def remember_originals(queue_class: Any, job_class: Any, queued: Any) -> None:
     """Called once, when the classes are complete: notes what the chain consists of."""
-    global _queue_class, _job_class, _queued, _queue_names, _job_names, _queue_chain, _job_chain
+    global _queue_class, _job_class, _queued, _queue_names, _job_names, _queue_chain, _job_chain, _perform_chain
     _queue_class = queue_class
     _job_class = job_class
     _queued = queued
@@ -50,6 +63,12 @@ def remember_originals(queue_class: Any, job_class: Any, queued: Any) -> None:
     _job_names = job_class.__dict__
     _queue_chain = _of_queue(_queue_names)
     _job_chain = _of_job(_job_names)
+    _perform_chain = performing(job_class)
+
+
+def originals_performing() -> Any:
+    """What `performing` gave when the class was complete: before anybody could patch it."""
+    return _perform_chain
 
 
 def is_ordinary(queue: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..defaults import DEFAULT_RESULT_TTL
+from . import auto as auto
 from .base import SHUTDOWN_SIGNAL, BaseWorker, DequeueStrategy, WorkerStatus, _signames, logger, signal_name
 from .worker_classes import HerokuWorker, RandomWorker, RoundRobinWorker, SimpleWorker, SpawnWorker, Worker
 

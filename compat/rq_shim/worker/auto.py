@@ -16,6 +16,7 @@ from ..exceptions import NoSuchJobError
 from ..executions import Execution
 from ..job import Job
 from ..logutils import blue, green
+from ..runtime.fast import originals_performing, performing
 from ..runtime.records import new_hex
 from ..utils import current_timestamp
 from .base import WorkerStatus
@@ -26,7 +27,6 @@ __all__ = ["AutoWorker", "originals_hold"]
 _numbers = iter(range(1, 1_000_000_000))
 
 WORKER_CHAIN = ("perform_job", "execute_job", "prepare_job_execution", "prepare_execution", "handle_job_success")
-JOB_CHAIN = ("perform", "_execute", "func", "_handle_success")
 
 
 class AutoWorker(Worker):
@@ -103,11 +103,11 @@ class AutoWorker(Worker):
 
 
 _of_worker = attrgetter(*WORKER_CHAIN)
-_of_job = attrgetter(*JOB_CHAIN)
+# This module is loaded with its package, so before anybody has a class of workers to patch; jobs are there earlier.
 _worker_chain = _of_worker(AutoWorker)
-_job_chain = _of_job(Job)
+_job_chain = originals_performing()
 
 
 def originals_hold() -> bool:
     """Whether nobody has patched the methods that the short way leaves out."""
-    return bool(_of_worker(AutoWorker) == _worker_chain and _of_job(Job) == _job_chain)
+    return bool(_of_worker(AutoWorker) == _worker_chain and performing(Job) == _job_chain)

@@ -22,6 +22,7 @@ from brokerless.compat.rq_shim.runtime.scored import ScoredSet
 from brokerless.compat.rq_shim.runtime.store import store_of
 
 import brokerless
+from tests.unit.rig import python_ok
 
 SOON = 10.0
 
@@ -169,6 +170,41 @@ def test_patched_worker_hooks_are_called_on_own_threads(connection: Any) -> None
         assert job.wait(SOON)
     assert seen == [job.id]
     assert job.return_value() == 2
+
+
+PATCHED_BEFORE_THE_FIRST_JOB = """
+from posixpath import basename
+
+from brokerless.compat.rq_shim import Queue
+from brokerless.compat.rq_shim.{module} import {name}
+
+original, seen = {name}.{method}, []
+
+def patched(self, *args, **kwargs):
+    seen.append(type(self).__name__)
+    return original(self, *args, **kwargs)
+
+{name}.{method} = patched
+
+job = Queue(autostart=True).enqueue(basename, "/a/b")
+assert job.wait(20), job
+assert seen == ["{seen}"], seen
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "method", "seen"),
+    [
+        ("worker", "BaseWorker", "perform_job", "AutoWorker"),
+        ("worker", "Worker", "perform_job", "AutoWorker"),
+        ("worker.base", "BaseWorker", "prepare_execution", "AutoWorker"),
+        ("job", "Job", "perform", "Job"),
+        ("job", "Job", "_handle_success", "Job"),
+    ],
+)
+def test_patches_made_before_the_first_job_count(module: str, name: str, method: str, seen: str) -> None:
+    """An add-on patches when the program starts, and then nothing of the workers may be loaded yet."""
+    python_ok(PATCHED_BEFORE_THE_FIRST_JOB.format(module=module, name=name, method=method, seen=seen))
 
 
 def test_the_current_job_on_own_threads(connection: Any) -> None:
