@@ -210,7 +210,8 @@ MUTANTS = (
     _mutant(
         "unknown-tasks-wait-for-ever",
         "runtime/consumer.py",
-        "        self.app.backend.mark_as_failure(message.id, refusal, request=context, store_result=not message.ignore_result)\n",
+        "        self.app.backend.mark_as_failure("
+        "message.id, refusal, request=context, store_result=not message.ignore_result)\n",
         "",
         "test_task_decorator.py::test_send_task_unknown",
     ),
