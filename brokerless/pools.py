@@ -65,6 +65,8 @@ class Pool:
         self._threads: dict[int, threading.Thread] = {}
         self._leaving: set[int] = set()
         self._stuck: set[threading.Thread] = set()
+        #: No worker's any more, but perhaps still on their way out: without them a join would return too soon.
+        self._ending: set[threading.Thread] = set()
         self._numbers = 0
         self._lent = 0
 
@@ -141,6 +143,7 @@ class Pool:
                     del self._threads[worker]
                     self._leaving.discard(worker)
                 self._stuck.discard(thread)
+                self._ending = {one for one in self._ending if one.is_alive()} | {thread}
                 last = not self._threads
             if last and self.engine.closed:
                 self.engine.kick()  # the keeper leaves with the last worker
@@ -261,10 +264,13 @@ class Pool:
     def join(self, timeout: float | None = None) -> bool:
         """Waits until the leaving threads are gone, at most `timeout` seconds; not for stuck ones."""
         deadline = None if timeout is None else time.monotonic() + timeout
-        for thread in self.threads():
-            if thread is not threading.current_thread():
-                thread.join(None if deadline is None else max(0.0, deadline - time.monotonic()))
-        return not any(thread.is_alive() for thread in self.threads() if thread is not threading.current_thread())
+        for thread in self._joinable():
+            thread.join(None if deadline is None else max(0.0, deadline - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._joinable())
+
+    def _joinable(self) -> list[threading.Thread]:
+        with self._lock:
+            return [one for one in (*self._threads.values(), *self._ending) if one is not threading.current_thread()]
 
     def reset_after_fork(self) -> None:
         """In a forked child: no thread exists; the first submit starts new ones."""

@@ -1,8 +1,10 @@
-"""Pools of threads: starting and stopping at once from different threads."""
+"""Pools of threads: starting, stopping and joining them from different threads at once."""
 
 from __future__ import annotations
 
 import threading
+
+import pytest
 
 from brokerless import Engine
 from tests.unit.rig import SOON
@@ -28,3 +30,27 @@ def test_stopping_while_another_thread_starts_it() -> None:
         assert pool.threads() == []
         engine.shut_down(True, SOON, True)
     assert errors == []
+
+
+def test_a_join_waits_for_a_thread_on_its_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Engine(name="leaving")
+    pool = engine.pool("leaving", [engine.queue("leaving")], workers=1, autostart=False)
+    pool.start()
+    kick, leaving, go = engine.kick, threading.Event(), threading.Event()
+
+    def held_up() -> None:
+        """What a thread does last, when it is no worker's any more."""
+        if threading.current_thread().name.startswith("brokerless-leaving"):
+            leaving.set()
+            assert go.wait(SOON)
+        kick()
+
+    monkeypatch.setattr(engine, "kick", held_up)
+    engine.close()
+    pool.stop(wait=False)
+    assert leaving.wait(SOON)
+    assert pool.threads() == []
+    assert not pool.join(timeout=0.01)
+    go.set()
+    assert pool.join(timeout=SOON)
+    engine.shut_down(True, SOON, True)
