@@ -12,6 +12,10 @@ import pytest
 from brokerless import BackgroundTasks, Engine
 from tests.unit.rig import python, python_ok, run
 
+starts_threads_at_exit = pytest.mark.skipif(
+    sys.version_info[:3] in ((3, 12, 0), (3, 12, 1)), reason="this Python starts no thread at exit"
+)
+
 
 def test_exit_drains() -> None:
     out = python_ok(
@@ -302,7 +306,7 @@ tasks.add_task(chain, 0)
     assert out == [str(number) for number in range(6)] and errors == []
 
 
-@pytest.mark.skipif(sys.version_info[:3] in ((3, 12, 0), (3, 12, 1)), reason="this Python starts no thread at exit")
+@starts_threads_at_exit
 def test_a_task_that_imports_executors_only_then_can_use_them_at_exit() -> None:
     out, errors, _ = run(
         """
@@ -320,6 +324,18 @@ tasks.add_task(late)
 
 
 def test_a_paused_engine_is_drained_too() -> None:
+    out, _, _ = run(
+        """
+tasks = BackgroundTasks(1)
+tasks.pause()
+tasks.add_task(say, "paused")
+"""
+    )
+    assert out == ["paused"]
+
+
+@starts_threads_at_exit
+def test_a_paused_engine_begins_its_event_loop_at_exit() -> None:
     out, _, _ = run(
         """
 async def asay(text): say(text)

@@ -122,6 +122,14 @@ class Autorun:
         for line in self.lines:
             self.store.space.scored(f"{RQ_KEY_PREFIX}:scheduled:{line.name}").clear()
 
+    def change_engine(self) -> None:
+        """Its engine was shut down: makes another one in its place, for the same lines and schedule."""
+        lines, self.lines = self.lines, []
+        heir = self.store.autorun = Autorun(self.store)
+        heir.moments = self.moments
+        for line in lines:
+            heir.add(line, self.kinds[line.key])
+
     def stop(self) -> None:
         """Takes no more; the threads stay for who comes next."""
         for line in self.lines:

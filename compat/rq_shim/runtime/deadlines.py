@@ -21,7 +21,7 @@ from .engines import engine, when_new
 __all__ = ["Guard", "guard_of", "message_class"]
 
 GRACE = 0.5
-"""Seconds after the deadline until a call counts as stuck."""
+"""Seconds after the deadline, or after the exception was raised in it, until a call counts as stuck."""
 
 FIRST_LOOK = 0.001
 LAST_LOOK = 0.05
@@ -75,8 +75,8 @@ class Guard:
     """Around one call, in the thread that makes it. Not re-used."""
 
     __slots__ = (
-        "_by_signal", "_deadline", "_exception", "_fired", "_handler", "_outer", "_pause", "_thread", "cancel",
-        "on_stuck", "stuck_at",
+        "_by_signal", "_deadline", "_exception", "_fired", "_firing", "_grace", "_handler", "_looked", "_outer", "_pause",
+        "_thread", "cancel", "on_stuck",
     )  # fmt: skip
 
     def __init__(self, seconds: float | None, exception: type[BaseException], by_signal: bool = True) -> None:
@@ -84,9 +84,9 @@ class Guard:
         self._deadline = FOREVER if seconds is None or seconds <= 0 else time.monotonic() + seconds
         self._by_signal = by_signal and _has_alarm
         self._fired = False
+        self._firing = False
         self._handler: Any = None
-        self._pause = FIRST_LOOK
-        self.stuck_at = FOREVER
+        self._give_grace()
         self.cancel: Callable[[], Any] | None = None
         """Ends what the call waits for where no exception can reach it."""
         self.on_stuck: Callable[[type[BaseException]], Any] | None = None
@@ -108,6 +108,7 @@ class Guard:
 
     def stop(self, error: BaseException | None = None) -> None:
         """The call is over; `error` is what came out of it."""
+        self._deadline = FOREVER
         if self._by_signal:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, self._handler or signal.SIG_DFL)
@@ -117,20 +118,25 @@ class Guard:
             _guards[self._thread] = self._outer
         if self._fired:
             if not self._by_signal:
-                _set_exception(self._thread, None)
+                self._take_back()
             self._name(error)
 
     def limit(self, deadline: float, exception: Any, seconds: float) -> None:
         """A guard that stays around a thread's work: a limit for the next call in it."""
         self._exception = _limit_class(exception, seconds)
-        self.stuck_at = FOREVER
-        self._pause = FIRST_LOOK
+        self._fired = False
+        self._give_grace()
         self._deadline = deadline
+
+    def _give_grace(self) -> None:
+        self._grace = GRACE
+        self._looked = FOREVER
+        self._pause = FIRST_LOOK
 
     def clear(self, error: BaseException | None) -> None:
         """After a call in which the guard fired: nothing of that is left for the next one."""
+        self._take_back()
         self._fired = False
-        _set_exception(self._thread, None)
         self._name(error)
 
     @staticmethod
@@ -156,22 +162,41 @@ class Guard:
         """On the keeper's thread: does what is due; gives when to look again."""
         if now < self._deadline:
             return self._deadline
-        if self.stuck_at == FOREVER:
-            self.stuck_at = now + GRACE
+        # While the whole process stood still the call could not end either: more than the pause is not its time.
+        self._grace -= max(0.0, min(now - self._looked, 2 * self._pause))
+        self._looked = now
         if not self._fired:
             if self.cancel is not None:
                 self._fired = True
                 self.cancel()
-            elif _may_interrupt(self._thread):
-                self._fired = True
-                _set_exception(self._thread, self._exception)
-        if now >= self.stuck_at:
+            else:
+                self._fire(now)
+            if self._fired:
+                self._grace = GRACE
+        if self._grace <= 0:
             self._deadline = FOREVER
             if self.on_stuck is not None:
                 self.on_stuck(self._exception)
             return FOREVER
         self._pause = min(self._pause * 2, LAST_LOOK)
         return now + self._pause
+
+    def _fire(self, now: float) -> None:
+        """Raises the exception in the thread if the call is on top there. One that ends meanwhile either is over before
+        `_fired` is set, and then not on top any more, or finds it set, and takes back what is raised here."""
+        self._firing = True
+        self._fired = True
+        if self._deadline <= now and _may_interrupt(self._thread):
+            _set_exception(self._thread, self._exception)
+        else:
+            self._fired = False
+        self._firing = False
+
+    def _take_back(self) -> None:
+        # No lock: the exception may come while it is waited for, and would leave the lock taken.
+        while self._firing:
+            time.sleep(0)
+        _set_exception(self._thread, None)
 
     @property
     def fired(self) -> bool:

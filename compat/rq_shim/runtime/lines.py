@@ -40,9 +40,10 @@ class Line:
         self._finished: Any = None
         self.run = self._run
         """One bound method for all entries, which carry nothing but the job's id: fewer objects to collect."""
-        self._bind()
+        self.bind()
 
-    def _bind(self) -> None:
+    def bind(self) -> None:
+        """Goes to the engine in use; of the one before it keeps nothing."""
         self.engine = engines.engine()
         self.queue = self.engine.queue(f"rq:{self.store.name}:{self.key}", lanes=LANES)
         self.index = self.queue.index
@@ -63,7 +64,7 @@ class Line:
     def push(self, job_id: str, front: bool = False, lane: int = NORMAL) -> Any:
         """Appends an entry (or puts it before all others) and returns its task."""
         if self.engine.closed:
-            self._bind()
+            self.store.line(self.key)  # which sees to it for all of them
         task = self.engine.enqueue(
             self.run,
             (job_id,),

@@ -204,12 +204,25 @@ class Store:
     def line(self, key: str) -> Line:
         """The engine's queue behind a queue key, made at first use."""
         line = self.lines.get(key)
-        if line is None:
+        if line is None or line.engine.closed:
             with self.lock:
                 line = self.lines.get(key)
                 if line is None:
                     line = self.lines[key] = Line(self, key)
+                elif line.engine.closed:
+                    self._change_engine()
         return line
+
+    def _change_engine(self) -> None:
+        """Theirs was shut down: all lines go to the engine in use now, and those that were worked on are so there. All
+        at once, because a worker takes from several, and can do that in one engine only."""
+        for line in self.lines.values():
+            if line.engine.closed:
+                line.bind()
+        self._timer_at = None
+        self._wake_for_the_first()
+        if self.autorun is not None:
+            self.autorun.change_engine()
 
     # -- keys -------------------------------------------------------------------------------------------------------
 
@@ -258,7 +271,10 @@ class Store:
             for record in later:
                 self.ending.add(record.id, record.expires_at or 0.0)
             self.space.reap(now)
-            seconds = [first for first in (self.ending.first(), self.space.ending.first()) if first is not None]
+            self._wake_for_the_first()
+
+    def _wake_for_the_first(self) -> None:
+        seconds = [first for first in (self.ending.first(), self.space.ending.first()) if first is not None]
         if seconds:
             self.wake_at(min(seconds))
 

@@ -182,7 +182,8 @@ def test_the_line_is_the_one_in_the_file() -> None:
 
 def test_source_that_is_not_available() -> None:
     space: dict[str, Any] = {}
-    exec("def made(a):\n    return a", space)
+    # a name that no file has: from 3.13 on "<string>" may be what `python -c` was given
+    exec(compile("def made(a):\n    return a", "<made while it runs>", "exec"), space)
     verdict = analyse(space["made"])
     assert not verdict.can_compile
     assert "the source is not available" in (verdict.reason or "")
