@@ -269,8 +269,10 @@ class Pool:
         return not any(thread.is_alive() for thread in self._joinable())
 
     def _joinable(self) -> list[threading.Thread]:
+        here = threading.current_thread()
         with self._lock:
-            return [one for one in (*self._threads.values(), *self._ending) if one is not threading.current_thread()]
+            self._ending = {one for one in self._ending if one.is_alive()}
+            return [one for one in (*self._threads.values(), *self._ending) if one is not here]
 
     def reset_after_fork(self) -> None:
         """In a forked child: no thread exists; the first submit starts new ones."""

@@ -47,6 +47,9 @@ class OwnEngine(TaskExecutor):
         self._tasks.shutdown(wait)
 
 
+# 3.10's cases collect all garbage up to a hundred times before they say that no thread is left.
+pytestmark = pytest.mark.timeout(300)
+
 PACKAGE = "test.test_concurrent_futures"
 CASES = {
     "ThreadPoolExecutorTest": found(f"{PACKAGE}.test_thread_pool", PACKAGE),
