@@ -1,4 +1,7 @@
-"""Random programs for the RQ shim, many of them: no job lost, none run without leave, every dependent accounted for."""
+"""Random programs for the RQ shim, many of them: no job lost, none run without leave, every dependent accounted for.
+
+`-m stress`: 1,500 programs; `-m soak`: 3,000 others. Each with threads that change places slowly, and fast.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,9 @@ from brokerless import Engine
 
 from .rq_programs import Program
 
-PROGRAMS = 3000
 AT_ONCE = 250
+STRESS = range(1000, 2500, AT_ONCE)
+SOAK = range(2500, 5500, AT_ONCE)
 
 
 @pytest.fixture
@@ -26,7 +30,7 @@ def rq_engine(switching: float) -> Iterator[Engine]:
     made.shut_down(True, 10.0, True)
 
 
-@pytest.mark.parametrize("first", range(1000, 1000 + PROGRAMS, AT_ONCE))
+@pytest.mark.parametrize("first", [*STRESS, *(pytest.param(first, marks=pytest.mark.soak) for first in SOAK)])
 def test_nothing_is_lost(rq_engine: Engine, first: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Programs of sixty steps, workers of some steps in two threads."""
     monkeypatch.setattr(logging.root.manager, "disable", logging.CRITICAL)
