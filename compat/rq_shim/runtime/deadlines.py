@@ -185,12 +185,14 @@ class Guard:
         """Raises the exception in the thread if the call is on top there. One that ends meanwhile either is over before
         `_fired` is set, and then not on top any more, or finds it set, and takes back what is raised here."""
         self._firing = True
-        self._fired = True
-        if self._deadline <= now and _may_interrupt(self._thread):
-            _set_exception(self._thread, self._exception)
-        else:
-            self._fired = False
-        self._firing = False
+        try:
+            self._fired = True
+            if self._deadline <= now and _may_interrupt(self._thread):
+                _set_exception(self._thread, self._exception)
+            else:
+                self._fired = False
+        finally:
+            self._firing = False
 
     def _take_back(self) -> None:
         # No lock: the exception may come while it is waited for, and would leave the lock taken.
@@ -241,6 +243,7 @@ def _after_fork() -> None:
     here = _guards.get(threading.get_ident())
     _guards.clear()
     if here is not None:
+        here._firing = False  # the parent's keeper is not here to finish it
         _guards[threading.get_ident()] = here
     _look_afresh()
 
