@@ -1,4 +1,4 @@
-"""What every test may use: a check for threads that a test left behind.
+"""What every test may use: a check for threads that a test left behind, and signals as an interactive shell leaves them.
 
 `BROKERLESS_CORE=pure` or `native` says which core the whole run uses (the Makefile runs the unit tests over both).
 No fixture here imports the package, so that suites which need other set-ups can share this file.
@@ -6,11 +6,20 @@ No fixture here imports the package, so that suites which need other set-ups can
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from collections.abc import Iterator
 
 import pytest
+
+
+def pytest_configure() -> None:
+    """Signals that nohup or a shell's background job ignores are not to be ignored in the programs that tests start."""
+    for name, handler in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 def left_behind(before: set[threading.Thread], patience: float = 5.0) -> list[threading.Thread]:
