@@ -103,7 +103,7 @@ def test_the_thread_was_first(app: Celery, told: list[str], monkeypatch: pytest.
     never_interrupt(monkeypatch)
     passed = threading.Event()
 
-    @app.task(shared=False, name="early", time_limit=0.05)
+    @app.task(shared=False, name="early", time_limit=0.5)
     def early() -> str:
         if ending == "error":
             raise ValueError("early")
