@@ -48,7 +48,7 @@ def test_a_soft_limit_lets_a_task_tidy_up(browser: Browser) -> None:
 
 
 def test_a_revoked_task_does_not_run(browser: Browser) -> None:
-    task = browser.post("slow", seconds=0.01, later=1)["task"]
+    task = browser.post("slow", seconds=0.01, later=4)["task"]
     browser.post(f"tasks/{task}/revoke")
     assert browser.ended(task)["state"] == "REVOKED"
 
