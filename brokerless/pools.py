@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from .forks import after_fork, end_child
 from .queues import Queue
@@ -66,7 +67,7 @@ class Pool:
         self._leaving: set[int] = set()
         self._stuck: set[threading.Thread] = set()
         #: No worker's any more, but perhaps still on their way out: without them a join would return too soon.
-        self._ending: set[threading.Thread] = set()
+        self._ending: WeakSet[threading.Thread] = WeakSet()
         self._numbers = 0
         self._lent = 0
 
@@ -143,7 +144,7 @@ class Pool:
                     del self._threads[worker]
                     self._leaving.discard(worker)
                 self._stuck.discard(thread)
-                self._ending = {one for one in self._ending if one.is_alive()} | {thread}
+                self._ending.add(thread)
                 last = not self._threads
             if last and self.engine.closed:
                 self.engine.kick()  # the keeper leaves with the last worker
@@ -271,7 +272,6 @@ class Pool:
     def _joinable(self) -> list[threading.Thread]:
         here = threading.current_thread()
         with self._lock:
-            self._ending = {one for one in self._ending if one.is_alive()}
             return [one for one in (*self._threads.values(), *self._ending) if one is not here]
 
     def reset_after_fork(self) -> None:

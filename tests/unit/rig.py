@@ -21,6 +21,9 @@ from brokerless import core
 SOON = 10.0
 """Seconds after which something that should happen at once has not happened."""
 
+WITHOUT_GIL = not getattr(sys, "_is_gil_enabled", lambda: True)()
+"""Whether the interpreter runs its threads at the same time."""
+
 NOON = dt.datetime(2024, 1, 1, 12, tzinfo=dt.timezone.utc).timestamp()
 """The date at which hand-set clocks begin."""
 

@@ -4,7 +4,6 @@ else feels anything of it."""
 from __future__ import annotations
 
 import logging
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -22,7 +21,7 @@ from brokerless import (
     TimeLimitInterrupt,
     current_task,
 )
-from tests.unit.rig import SOON, Gate, eventually, spin
+from tests.unit.rig import SOON, WITHOUT_GIL, Gate, eventually, spin
 
 
 def limit_of(handle: Any) -> BaseException:
@@ -200,7 +199,7 @@ class Recording(logging.Handler):
 
 
 @pytest.mark.skipif(
-    not getattr(sys, "_is_gil_enabled", lambda: True)(),
+    WITHOUT_GIL,
     reason="without a GIL the thread goes on between the look at what it runs and the interrupt",
 )
 def test_the_interrupt_never_lands_in_logging(make_tasks: Callable[..., BackgroundTasks]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from brokerless import core
-from tests.unit.rig import SOON, Gate, Rig, eventually
+from tests.unit.rig import SOON, WITHOUT_GIL, Gate, Rig, eventually
 
 
 def test_two_workers_run_two_tasks_at_once(rig: Rig) -> None:
@@ -298,9 +298,7 @@ def test_drain_waits_for_what_runs_and_what_waits(rig: Rig) -> None:
     assert rig.ran == [1]
 
 
-@pytest.mark.skipif(
-    not getattr(sys, "_is_gil_enabled", lambda: True)(), reason="without a GIL there is no turn that it could take away"
-)
+@pytest.mark.skipif(WITHOUT_GIL, reason="without a GIL there is no turn that it could take away")
 def test_hundred_thousand_builtin_tasks_leave_the_main_thread_its_turn(rig: Rig) -> None:
     """C callables never give the interpreter lock away by themselves; the worker has to."""
     rig.engine.pause_group(rig.group, True)
