@@ -12,6 +12,8 @@ import subprocess
 import threading
 from collections.abc import Iterator
 
+from tests.processes import end
+
 ATTEMPTS = 5
 READY_WITHIN = 20.0
 
@@ -69,9 +71,4 @@ def redis_server() -> Iterator[int]:
     try:
         yield port
     finally:
-        process.terminate()
-        try:
-            process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        end(process, seconds=10)

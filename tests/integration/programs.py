@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from tests.conformance.recording import SIDE
+from tests.processes import end
 from tests.redis_server import executable, redis_server
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
@@ -39,11 +40,15 @@ class Browser:
         """Return a page that is JSON."""
         return dict(json.loads(self.get(path)))
 
-    def post(self, path: str, **form: Any) -> dict[str, Any]:
-        """Send a form and return the JSON that follows."""
+    def send(self, path: str, **form: Any) -> str:
+        """Send a form and return the page that follows."""
         data = urllib.parse.urlencode(form).encode()
         with urllib.request.urlopen(self.address + path, data=data, timeout=20) as answer:
-            return dict(json.loads(answer.read()))
+            return str(answer.read().decode())
+
+    def post(self, path: str, **form: Any) -> dict[str, Any]:
+        """Send a form and return the JSON that follows."""
+        return dict(json.loads(self.send(path, **form)))
 
     def until(self, path: str, condition: Callable[[Any], Any], limit: float = 40.0) -> dict[str, Any]:
         """Return a page that is JSON once it is as wished."""
@@ -59,16 +64,6 @@ class Browser:
     def ended(self, task: str) -> dict[str, Any]:
         """Return what the program says of a task once it has ended."""
         return self.until(f"tasks/{task}", lambda page: page["state"] in ("SUCCESS", "FAILURE", "REVOKED"))
-
-
-def end(process: subprocess.Popen[str]) -> None:
-    """Stop a program."""
-    process.terminate()
-    try:
-        process.wait(timeout=20)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 @contextmanager

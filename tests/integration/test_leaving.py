@@ -15,9 +15,8 @@ from pathlib import Path
 import pytest
 
 from tests.conformance.recording import SIDE
+from tests.processes import end
 from tests.redis_server import executable, redis_server
-
-from .programs import end
 
 GUIDE = Path(__file__).resolve().parents[2] / "migration_guides" / "leaving.md"
 _BLOCK = re.compile(r'^```python title="leaving/(?P<title>[^"]+)"\n(?P<code>.*?)^```$', re.MULTILINE | re.DOTALL)

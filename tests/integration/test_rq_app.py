@@ -8,72 +8,33 @@ neither rq nor the shim.
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import subprocess
 import sys
-import threading
-import time
 import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.conformance.recording import SIDE
+from tests.processes import end
 from tests.redis_server import executable, redis_server
 
-EXAMPLES = Path(__file__).parent.parent.parent / "examples"
+from .programs import EXAMPLES, Browser
 
 
-class Browser:
-    """Asks the running program."""
-
-    def __init__(self, address: str) -> None:
-        self.address = address
-
-    def get(self, path: str) -> str:
-        """Return a page."""
-        with urllib.request.urlopen(self.address + path, timeout=20) as answer:
-            return str(answer.read().decode())
-
-    def post(self, path: str, **form: Any) -> str:
-        """Send a form and return the page that follows."""
-        data = urllib.parse.urlencode(form).encode()
-        with urllib.request.urlopen(self.address + path, data=data, timeout=20) as answer:
-            return str(answer.read().decode())
-
-    def job(self, job_id: str) -> dict[str, Any]:
-        """Return what the program says of a job."""
-        return dict(json.loads(self.get(f"jobs/{job_id}")))
+class JobBrowser(Browser):
+    """Asks for jobs."""
 
     def job_in(self, job_id: str, *states: str) -> dict[str, Any]:
-        """Return a job once it is in one of the states."""
-        deadline = time.monotonic() + 30
-        pause = threading.Event()
-        while True:
-            job = self.job(job_id)
-            if job["status"] in states:
-                return job
-            assert time.monotonic() < deadline, f"never {states}: {job}"
-            pause.wait(0.05)
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    process.terminate()
-    try:
-        process.wait(timeout=20)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+        """Return what the program says of a job once it is in one of the states."""
+        return self.until(f"jobs/{job_id}", lambda job: job["status"] in states)
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def browser() -> Iterator[JobBrowser]:
     """Start the program, and what its engine needs, and yield a browser on it."""
     needed = ["flask", "rq", "redis"] if SIDE == "oracle" else ["flask"]
     missing = [name for name in needed if importlib.util.find_spec(name) is None]
@@ -94,53 +55,53 @@ def browser() -> Iterator[Browser]:
         started = []
         for command in commands:
             process = subprocess.Popen(command, cwd=EXAMPLES, env=variables, stdout=subprocess.PIPE, text=True)
-            stack.callback(_end, process)
+            stack.callback(end, process)
             started.append(process)
         assert started[0].stdout is not None
-        yield Browser(started[0].stdout.readline().strip())
+        yield JobBrowser(started[0].stdout.readline().strip())
 
 
-def test_a_report_shows_its_progress_and_is_sent_afterwards(browser: Browser) -> None:
-    ids = json.loads(browser.post("reports", title="Sales", pages=5, address="a@example.org"))
+def test_a_report_shows_its_progress_and_is_sent_afterwards(browser: JobBrowser) -> None:
+    ids = browser.post("reports", title="Sales", pages=5, address="a@example.org")
     report = browser.job_in(ids["report"], "finished")
     assert report["progress"] == 100
     assert report["value"] == [f"Sales, page {number}" for number in range(1, 6)]
     assert browser.job_in(ids["letter"], "finished")["value"] == "sent 5 pages to a@example.org"
 
 
-def test_a_feed_is_retried(browser: Browser) -> None:
-    feed = json.loads(browser.post("feeds", name="news", failures=2))["feed"]
+def test_a_feed_is_retried(browser: JobBrowser) -> None:
+    feed = browser.post("feeds", name="news", failures=2)["feed"]
     job = browser.job_in(feed, "finished", "failed")
     assert job["status"] == "finished"
     assert job["attempts"] == 3
     assert job["value"] == "news after 3 attempts"
 
 
-def test_a_failure_is_listed_and_can_be_tried_again(browser: Browser) -> None:
-    feed = json.loads(browser.post("feeds", name="weather", failures=3))["feed"]
+def test_a_failure_is_listed_and_can_be_tried_again(browser: JobBrowser) -> None:
+    feed = browser.post("feeds", name="weather", failures=3)["feed"]
     job = browser.job_in(feed, "failed")
     assert job["error"] == "rq_app.tasks.FeedError: weather did not answer (attempt 3)"
     page = browser.get("failures")
     assert feed in page
     assert "weather did not answer" in page
-    browser.post(f"failures/{feed}")
+    browser.send(f"failures/{feed}")
     assert browser.job_in(feed, "finished")["attempts"] == 4
     assert feed not in browser.get("failures")
 
 
-def test_a_job_that_did_not_fail_is_not_tried_again(browser: Browser) -> None:
-    ids = json.loads(browser.post("reports", title="x", pages=1, address="y"))
+def test_a_job_that_did_not_fail_is_not_tried_again(browser: JobBrowser) -> None:
+    ids = browser.post("reports", title="x", pages=1, address="y")
     browser.job_in(ids["letter"], "finished")
     with pytest.raises(urllib.error.HTTPError) as caught:
-        browser.post(f"failures/{ids['report']}")
+        browser.send(f"failures/{ids['report']}")
     assert caught.value.code == 409
 
 
-def test_an_unknown_job(browser: Browser) -> None:
+def test_an_unknown_job(browser: JobBrowser) -> None:
     with pytest.raises(urllib.error.HTTPError) as caught:
         browser.get("jobs/none")
     assert caught.value.code == 404
 
 
-def test_the_first_page_counts(browser: Browser) -> None:
+def test_the_first_page_counts(browser: JobBrowser) -> None:
     assert "waiting" in browser.get("")
