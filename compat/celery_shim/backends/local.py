@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import datetime
-from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -271,9 +270,9 @@ class LocalBackend(CountdownChords, KeyValueStoreBackend):
             if type(record) is tuple and not promised:
                 value, done = record[0], record[1]
                 if not self.expires or done >= time.time() - self.expires:
-                    value = _fresh(value, self.serializer)
-                    result._ended = partial(self._success, result.id, value, record)
-                    return value
+                    fresh = _fresh(value, self.serializer)
+                    result._ended = record if fresh is value else (fresh, *record[1:])
+                    return fresh
         return super().wait_for_pending(result, timeout, interval, no_ack, on_message, on_interval, callback, propagate)
 
     def wait_for(
@@ -345,11 +344,11 @@ class LocalBackend(CountdownChords, KeyValueStoreBackend):
         record = self._results.get(node.id)
         return record is not None and type(record) is not tuple
 
-    def _success(self, task_id: str, value: Any, record: Any) -> dict[str, Any]:
-        """What a handle knows of a success."""
+    def success_meta(self, task_id: str, record: Any) -> dict[str, Any]:
+        """What a handle knows of a success, from its record; the value in it is the handle's from now on."""
         meta = {
             "status": _SUCCESS,
-            "result": value,
+            "result": record[0],
             "traceback": None,
             "children": [],
             "date_done": datetime.fromtimestamp(record[1], self.app.timezone),
