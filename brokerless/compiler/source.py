@@ -9,6 +9,7 @@ import __future__
 
 import ast
 import inspect
+import linecache
 import textwrap
 from dataclasses import dataclass
 from functools import reduce
@@ -55,15 +56,7 @@ def read(func: object) -> Source:
     if func.__name__ == "<lambda>":
         raise Refused("a lambda: its source cannot be told from the rest of its line", code.co_firstlineno)
     _check_kind(code)
-    try:
-        lines, first_line = inspect.getsourcelines(code)
-    except (OSError, TypeError, IndentationError, SyntaxError) as error:
-        raise Refused(f"the source is not available ({error})", code.co_firstlineno) from None
-    first_line = max(first_line, 1)
-    if len(lines) > _MAX_LINES:
-        raise Refused(f"longer than {_MAX_LINES} lines", first_line)
-    node = _parse("".join(lines), first_line)
-    _check_same_code(node, func)
+    lines, first_line, node = _proved(func)
     params = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     return Source(
         func=func,
@@ -74,6 +67,53 @@ def read(func: object) -> Source:
         params=params,
         locals=frozenset(code.co_varnames),
     )
+
+
+def _proved(func: FunctionType) -> tuple[list[str], int, ast.FunctionDef]:
+    """The lines of a function, the number of the first, and their tree, which has been proved to be its code."""
+    code = func.__code__
+    guess = _likely_block(code)
+    if guess is not None:
+        try:
+            return _tree(guess, code.co_firstlineno, func)
+        except Refused:
+            pass  # not where it seemed to be; what ``inspect`` finds decides
+    try:
+        lines, first_line = inspect.getsourcelines(code)
+    except (OSError, TypeError, IndentationError, SyntaxError) as error:
+        raise Refused(f"the source is not available ({error})", code.co_firstlineno) from None
+    return _tree(lines, max(first_line, 1), func)
+
+
+def _tree(lines: list[str], first_line: int, func: FunctionType) -> tuple[list[str], int, ast.FunctionDef]:
+    if len(lines) > _MAX_LINES:
+        raise Refused(f"longer than {_MAX_LINES} lines", first_line)
+    node = _parse("".join(lines), first_line)
+    _check_same_code(node, func)
+    return lines, first_line, node
+
+
+def _likely_block(code: CodeType) -> list[str] | None:
+    """The lines from the first to the last that has byte code, and those after it that are indented deeper.
+
+    ``inspect`` reads tokens to find the end, which takes longer than parsing; that this is the function is proved later.
+    """
+    linecache.checkcache(code.co_filename)
+    lines = linecache.getlines(code.co_filename)
+    first = code.co_firstlineno - 1
+    if not 0 <= first < len(lines):
+        return None
+    indent = _indent(lines[first])
+    end = max((line for _, _, line in code.co_lines() if line is not None), default=0)
+    while end < len(lines) and end - first <= _MAX_LINES and (not lines[end].strip() or _indent(lines[end]) > indent):
+        end += 1
+    while end > first and not lines[end - 1].strip():
+        end -= 1
+    return lines[first:end] or None
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
 
 
 def _check_kind(code: CodeType) -> None:
