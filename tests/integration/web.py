@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.processes import end
+
 __all__ = ["Server", "chain_batch_and_callbacks", "figures", "progress_and_cancel", "report", "serving"]
 
 PATIENCE = 40.0
@@ -83,12 +85,7 @@ def serving(command: Sequence[str | Path], port: int, folder: Path, **environmen
         until(up)
         yield made
     finally:
-        process.terminate()
-        try:
-            process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        end(process, PATIENCE)
 
 
 def report(server: Server) -> None:
