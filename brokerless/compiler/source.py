@@ -101,15 +101,15 @@ def _likely_block(code: CodeType) -> list[str] | None:
     linecache.checkcache(code.co_filename)
     lines = linecache.getlines(code.co_filename)
     first = code.co_firstlineno - 1
-    if not 0 <= first < len(lines):
-        return None
-    indent = _indent(lines[first])
     end = max((line for _, _, line in code.co_lines() if line is not None), default=0)
+    if not 0 <= first < end <= len(lines):
+        return None  # the file is another one, or has become shorter
+    indent = _indent(lines[first])
     while end < len(lines) and end - first <= _MAX_LINES and (not lines[end].strip() or _indent(lines[end]) > indent):
         end += 1
-    while end > first and not lines[end - 1].strip():
+    while not lines[end - 1].strip():
         end -= 1
-    return lines[first:end] or None
+    return lines[first:end]
 
 
 def _indent(line: str) -> int:

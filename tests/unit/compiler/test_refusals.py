@@ -198,6 +198,15 @@ def test_source_that_was_edited_after_import(tmp_path: Path) -> None:
     assert "not the code that runs" in (verdict.reason or "")
 
 
+def test_source_that_became_shorter_after_import(tmp_path: Path) -> None:
+    module = load(tmp_path, "def made(a):\n    b = a + 1\n    return b\n", "shorter")
+    (tmp_path / "shorter.py").write_text("def made(a):\n    return a\n")
+    linecache.checkcache()
+    verdict = analyse(module.made)
+    assert not verdict.can_compile
+    assert "not the code that runs" in (verdict.reason or "")
+
+
 def counter() -> Callable[[int], int]:
     total = 0
 
