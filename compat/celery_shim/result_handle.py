@@ -57,8 +57,8 @@ class AsyncResult(ResultBase[R]):
     backend: Any = None
     _ignored: Any = False
     #: What the store says of a task that has ended: its answer (a dict), or the store's own record of a success (a
-    #: tuple), of which the backend makes the answer when somebody looks. A record costs no memory of its own, and a
-    #: garbage collection nothing.
+    #: tuple), of which the backend makes the answer when somebody looks. A garbage collection does not follow a record
+    #: of plain values.
     _ended: Any = None
     #: Looked at instead of ``on_ready``, so that handles without a promise stay small.
     _promised: Any = None
