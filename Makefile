@@ -92,7 +92,7 @@ stress: dev
 compilers:
 	tools/compilers.sh
 
-# 10 million tasks; a million limits and cancels; 1,000 forks; 3,000 random programs of RQ. Then 100,000 random functions.
+# 10 million tasks; a million limits and cancels; 1,000 forks; 3,500 random programs of RQ. Then 100,000 random functions.
 soak: dev
 	$(BIN)/pytest -q -m soak tests/stress --ignore tests/stress/test_compiler_random.py -o timeout=0
 	$(PYTEST) -m soak tests/stress/test_compiler_random.py

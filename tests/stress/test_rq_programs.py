@@ -1,6 +1,6 @@
 """Random programs for the RQ shim, many of them: no job lost, none run without leave, every dependent accounted for.
 
-`-m stress`: 1,500 programs; `-m soak`: 3,000 others. Each with threads that change places slowly, and fast.
+`-m stress`: 1,000 programs; `-m soak`: 3,500 others. Each with threads that change places slowly, and fast.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from brokerless import Engine
 from .rq_programs import Program
 
 AT_ONCE = 250
-STRESS = range(1000, 2500, AT_ONCE)
-SOAK = range(2500, 5500, AT_ONCE)
+STRESS = range(1000, 2000, AT_ONCE)
+SOAK = range(2000, 5500, AT_ONCE)
 
 
 @pytest.fixture
