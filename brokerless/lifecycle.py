@@ -43,7 +43,7 @@ WAKE_UP = 0.25
 MOST_GROUPS = 1000
 """Tasks that are looked at one by one, to see whether all of them are handles that wait for delayed ones."""
 
-_engines: weakref.WeakSet[Engine] = weakref.WeakSet()
+_engines: weakref.WeakValueDictionary[int, Engine] = weakref.WeakValueDictionary()
 _lock = threading.Lock()
 _registered = False
 
@@ -60,7 +60,7 @@ def watch(engine: Engine) -> None:
     """From its first submit on, the interpreter's exit waits a little for this engine."""
     global _registered
     with _lock:
-        _engines.add(engine)
+        _engines[id(engine)] = engine
         if _registered:
             return
         _registered = True
@@ -77,14 +77,19 @@ def watch(engine: Engine) -> None:
         log.debug("tasks are not drained at exit: %s", error)
 
 
+def _begun() -> list[Engine]:
+    # Not by iteration, which fails when another thread begins or drops an engine meanwhile.
+    return [engine for reference in _engines.valuerefs() if (engine := reference()) is not None]
+
+
 def alive() -> bool:
     """Whether an engine has begun and takes tasks."""
-    return any(not engine.closed for engine in list(_engines))
+    return any(not engine.closed for engine in _begun())
 
 
 def _at_exit() -> None:
     started = time.monotonic()
-    engines = [engine for engine in list(_engines) if not (engine.closed and engine.outstanding() == 0)]
+    engines = [engine for engine in _begun() if not (engine.closed and engine.outstanding() == 0)]
     for engine in engines:
         engine.frozen = True
     patient = True

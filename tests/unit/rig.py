@@ -12,7 +12,8 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,29 @@ def eventually(condition: Callable[[], Any], what: str = "", within: float = SOO
             return found
         assert time.monotonic() < deadline, f"not within {within} s: {what or condition}"
         pause.wait(0.002)
+
+
+@contextmanager
+def beside(act: Callable[[], object], threads: int = 2) -> Iterator[None]:
+    """While the block runs, other threads do something again and again, and threads change places fast."""
+    done = threading.Event()
+
+    def again() -> None:
+        while not done.is_set():
+            act()
+
+    others = [threading.Thread(target=again) for _ in range(threads)]
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        for thread in others:
+            thread.start()
+        yield
+    finally:
+        done.set()
+        for thread in others:
+            thread.join(SOON)
+        sys.setswitchinterval(before)
 
 
 def settled(tasks: Any) -> None:

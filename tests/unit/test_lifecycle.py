@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from brokerless import BackgroundTasks
-from tests.unit.rig import SOON, Gate, python, python_ok
+from brokerless import BackgroundTasks, Engine, lifecycle
+from tests.unit.rig import SOON, Gate, beside, python, python_ok
 
 
 def ours() -> list[threading.Thread]:
@@ -43,6 +43,17 @@ def test_threads_start_with_the_first_submit(make_tasks: Callable[..., Backgroun
     names = sorted(thread.name for thread in ours())
     assert names == ["brokerless-keeper", "brokerless-worker-1", "brokerless-worker-2"]
     assert all(thread.daemon for thread in ours())
+
+
+def test_looking_for_engines_while_others_begin_and_go() -> None:
+    """As a signal's handler and the interpreter's exit do."""
+    kept = [Engine(name="kept") for _ in range(200)]
+    for engine in kept:
+        lifecycle.watch(engine)
+    with beside(lambda: lifecycle.watch(Engine(name="fleeting"))):
+        assert all(lifecycle.alive() for _ in range(1000))
+    for engine in kept:
+        engine.shut_down(False, SOON, True)
 
 
 def test_start_starts_them_now(make_tasks: Callable[..., BackgroundTasks]) -> None:
