@@ -26,6 +26,7 @@ from .errors import BuildError, CompilationError, Refused, Verdict
 from .function import CompiledFunction, frame_hooks
 from .info import CompilationInfo, info_of, speedup_of
 from .source import unwrap
+from .table import FormTable
 from .toolchain import Toolchain
 from .types import Signature, signature_name
 
@@ -61,7 +62,7 @@ class TaskCompiler:
     ) -> None:
         self.builder = Builder(Cache(Path(cache_dir) if cache_dir else None, cache_bytes), toolchain)
         self._max_variants = max_variants
-        self._functions: weakref.WeakKeyDictionary[FunctionType, CompiledFunction] = weakref.WeakKeyDictionary()
+        self._functions = FormTable()
         self._verdicts: weakref.WeakKeyDictionary[FunctionType, Verdict] = weakref.WeakKeyDictionary()
         self._looked: dict[int, tuple[CodeType, bool]] = {}
         self._forget_thread()
@@ -73,7 +74,7 @@ class TaskCompiler:
         self._thread: threading.Thread | None = None
         self._looked.clear()
         self.builder.new_locks()
-        for function in list(self._functions.values()):
+        for function in self._functions.all():
             function.new_lock()
             function.pending.clear()
 
@@ -103,7 +104,8 @@ class TaskCompiler:
         with self._lock:
             found = self._functions.get(plain)
             if found is None:
-                found = self._functions[plain] = CompiledFunction(plain, self, mode, verdict)
+                found = CompiledFunction(plain, self, mode, verdict)
+                self._functions.add(plain, found)
             elif mode is not None:
                 found.mode = mode
         if mode is not None:
@@ -174,7 +176,7 @@ class TaskCompiler:
         """`hook` gets the code of each Python function that calls native code, those made so far too."""
         if hook not in frame_hooks:
             frame_hooks.append(hook)
-            for function in list(self._functions.values()):
+            for function in self._functions.all():
                 for variant in function.all_variants():
                     hook(variant.call.__code__)
 
@@ -323,8 +325,8 @@ class TaskCompiler:
         return info_of(name, function, self.builder.missing())
 
     def stats(self) -> dict[str, float | int | None]:
-        """Counts over every function that this compiler was given."""
-        functions = list(self._functions.values())
+        """Counts over the functions that this compiler was given and that still exist."""
+        functions = self._functions.all()
         compiled = [function for function in functions if function.all_variants()]
         tried = len(self._verdicts) + sum(1 for function in functions if function.variants or function.refused)
         ratios = [ratio for ratio in map(speedup_of, compiled) if ratio is not None]

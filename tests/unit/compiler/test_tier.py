@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import array
+import copy
+import functools
+import gc
 import importlib.util
 import logging
+import pickle
 import sys
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +20,7 @@ import pytest
 from brokerless.compiler import CompilationError, TaskCompiler
 from brokerless.compiler.build import NO_CFFI, NO_COMPILER
 from brokerless.compiler.function import CompiledFunction
+from tests.unit.rig import beside
 
 from . import samples
 from .same import outcome
@@ -314,3 +320,66 @@ def test_arrays_take_the_buffer_way(compiler: TaskCompiler) -> None:
     for values in ([1, 2, -3], array.array("q", [1, 2, -3]), (1, 2, -3), array.array("d", [0.5]), b"abc", []):
         assert outcome(func, (values,)) == outcome(samples.fast_computation, (values,))
     assert func.python_seconds == []
+
+
+def fresh() -> Callable[..., Any]:
+    """A new function each time."""
+
+    def total(n: int) -> int:
+        found = 0
+        for number in range(n):
+            found += number
+        return found
+
+    return total
+
+
+def test_statistics_while_functions_come_and_go(compiler: TaskCompiler) -> None:
+    kept = [compiled(compiler, fresh(), None) for _ in range(200)]
+    with beside(lambda: compiler.compile(fresh(), None)):
+        assert all(compiler.stats()["functions_compiled"] == 0 for _ in range(60))
+    assert len(kept) == 200
+
+
+def test_a_function_takes_its_compiled_form_along_when_it_goes(compiler: TaskCompiler) -> None:
+    gone = []
+    for _ in range(5):
+        func = fresh()
+        form = compiled(compiler, func)
+        assert compiler.compile(func, None) is form
+        assert [form(10) for _ in range(20)] == [45] * 20
+        gone += [weakref.ref(func), weakref.ref(form)]
+    assert compiler.wait(60)
+    del func, form
+    gc.collect()
+    assert [one() for one in gone] == [None] * 10
+    assert compiler.stats()["functions_compiled"] == 0
+
+
+def test_another_function_does_not_inherit_a_form(compiler: TaskCompiler) -> None:
+    func = fresh()
+    form = compiled(compiler, func)
+
+    @functools.wraps(func)
+    def double(n: int) -> int:
+        return 2 * func(n)
+
+    del double.__wrapped__  # type: ignore[attr-defined]
+    assert compiler.compile(double, None) is not form
+    assert compiler.compile(double, None)(10) == 90
+    assert compiler.compile(func, None) is form
+
+
+def test_each_compiler_has_a_form_of_its_own(compiler: TaskCompiler, tmp_path: Path) -> None:
+    func, other = fresh(), TaskCompiler(cache_dir=tmp_path / "other")
+    forms = compiled(compiler, func, None), compiled(other, func, None)
+    assert forms[0] is not forms[1]
+    assert (compiler.compile(func, None), other.compile(func, None)) == forms
+
+
+def test_what_a_function_carries_is_not_copied() -> None:
+    func = fresh()
+    func.own = 1  # type: ignore[attr-defined]
+    TaskCompiler().compile(func, None)
+    assert [value for value in copy.deepcopy(func.__dict__).values() if value != ()] == [1]
+    assert pickle.loads(pickle.dumps(func.__dict__)) == copy.deepcopy(func.__dict__)

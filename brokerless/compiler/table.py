@@ -1,0 +1,57 @@
+"""Which compiled form stands for which Python function. The table keeps neither of them.
+
+A form refers to its function, so a dictionary with weak keys would never lose an entry: each function carries its forms.
+"""
+
+from __future__ import annotations
+
+import weakref
+from types import FunctionType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .function import CompiledFunction
+
+__all__ = ["FormTable"]
+
+_FORMS = "__brokerless_forms__"
+
+
+class _Forms:
+    """What a function carries. Whoever pickles or copies the function by value gets an empty tuple in its place."""
+
+    __slots__ = ("made",)
+
+    def __init__(self, made: tuple[CompiledFunction, ...]) -> None:
+        self.made = made
+
+    def __reduce__(self) -> tuple[type, tuple[()]]:
+        return tuple, ()
+
+
+class FormTable:
+    """The forms that one compiler has made. `add` is for one thread at a time."""
+
+    def __init__(self) -> None:
+        self._forms: weakref.WeakValueDictionary[int, CompiledFunction] = weakref.WeakValueDictionary()
+
+    def get(self, func: FunctionType) -> CompiledFunction | None:
+        """The form of this very function; what `functools.wraps` copies to another one is not its own."""
+        forms = func.__dict__.get(_FORMS)
+        if isinstance(forms, _Forms):
+            for form in forms.made:
+                if form.__brokerless_function__ is func and self._forms.get(id(form)) is form:
+                    return form
+        return None
+
+    def add(self, func: FunctionType, form: CompiledFunction) -> None:
+        forms = func.__dict__.get(_FORMS)
+        before = forms.made if isinstance(forms, _Forms) else ()
+        # Those of other compilers stay; those of a function that this one wraps do not.
+        kept = [one for one in before if one.__brokerless_function__ is func]
+        self._forms[id(form)] = form
+        func.__dict__[_FORMS] = _Forms((*kept, form))
+
+    def all(self) -> list[CompiledFunction]:
+        """Not found by iteration, which fails when another thread adds or drops a function meanwhile."""
+        return [form for reference in self._forms.valuerefs() if (form := reference()) is not None]
