@@ -20,6 +20,7 @@ from brokerless import (
     TimeLimitExceeded,
     TimeLimitInterrupt,
     current_task,
+    limits,
 )
 from tests.unit.rig import SOON, WITHOUT_GIL, Gate, eventually, spin
 
@@ -240,6 +241,20 @@ def pauses_of_looks(tasks: BackgroundTasks, monkeypatch: pytest.MonkeyPatch) -> 
     return pauses
 
 
+def let_it_move(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each look at a thread's processor time waits until the thread had some: a busy machine may give it none
+    between two looks."""
+    real = limits.ident_seconds
+    found: list[float | None] = [-1.0]
+
+    def after_a_move(thread_id: int) -> float | None:
+        eventually(lambda: real(thread_id) != found[-1], "the thread moves")
+        found.append(real(thread_id))
+        return found[-1]
+
+    monkeypatch.setattr(limits, "ident_seconds", after_a_move)
+
+
 class Holding(logging.Handler):
     """A handler that stays until it is let go: in Python code, or in one C call."""
 
@@ -263,6 +278,8 @@ def test_looks_at_a_thread_in_logging(
     tasks = make_tasks(1)
     tasks.limits.grace = 0.02
     pauses = pauses_of_looks(tasks, monkeypatch)
+    if moving:
+        let_it_move(monkeypatch)
     logger = logging.Logger("tests.unit.limits.holding")
     handler = Holding(moving)
     logger.addHandler(handler)
