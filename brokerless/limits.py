@@ -231,8 +231,10 @@ class Limits:
         task = watch.task
         if self._watches.get(watch.worker) is watch:
             del self._watches[watch.worker]
+        # The pool first: a worker that knows of it leaves at once when its task ends, and its pool must not then have
+        # lost it unasked.
+        replaced = any(pool.replace(watch.worker) for pool in self.engine.pools())
         if self.engine.abandon(watch.worker):
-            replaced = any(pool.replace(watch.worker) for pool in self.engine.pools())
             log.warning(
                 "task %s (%s) is still in its thread %.1f s after its time limit; the worker is %s",
                 task.task_id,

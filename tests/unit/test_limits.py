@@ -165,6 +165,27 @@ def test_every_worker_stuck_and_work_goes_on(make_tasks: Callable[..., Backgroun
     eventually(lambda: tasks.get_stats().stuck_workers == 0 and tasks.get_stats().total_workers == 2)
 
 
+def test_a_worker_that_leaves_while_it_is_given_up_has_a_successor(
+    make_tasks: Callable[..., BackgroundTasks], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tasks = make_tasks(1)
+    tasks.limits.grace = 0.02
+    release, real = threading.Event(), tasks.abandon
+
+    def abandon(worker: int) -> bool:
+        info = tasks.worker_info(worker)
+        assert info is not None
+        found = real(worker)
+        release.set()
+        next(thread for thread in threading.enumerate() if thread.ident == info["thread_id"]).join(SOON)
+        return found
+
+    monkeypatch.setattr(tasks, "abandon", abandon)
+    assert isinstance(limit_of(tasks.add_task(release.wait, SOON, timeout_ms=10, max_retries=0)), TimeLimitExceeded)
+    assert tasks.add_task(abs, -1).result(SOON) == 1
+    eventually(lambda: tasks.get_stats().stuck_workers == 0 and tasks.get_stats().total_workers == 1)
+
+
 def test_the_interrupt_never_reaches_the_next_task(make_tasks: Callable[..., BackgroundTasks]) -> None:
     """Tasks that end just around their limit, with bystanders between them on the same worker."""
     tasks = make_tasks(1, queue_size=None, result_max=None)
