@@ -89,8 +89,9 @@ def may_interrupt(thread_id: int, task: Task) -> bool:
             return False
         ours = ours or module == _OURS
         frame = frame.f_back
-    # Its function is not on the stack as Python code: frames of ours further down are those that called it.
-    return True
+    # Its function is not on the stack as Python code: frames of ours further down are those that called it. With none,
+    # this is not the whole stack: without a GIL a frame may end while the one below it is looked for.
+    return ours
 
 
 def hold(task: Task, attempt: int, error: BaseException) -> bool:

@@ -4,9 +4,11 @@ else feels anything of it."""
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,6 +23,7 @@ from brokerless import (
     TimeLimitInterrupt,
     current_task,
     limits,
+    pools,
 )
 from tests.unit.rig import SOON, WITHOUT_GIL, Gate, eventually, spin
 
@@ -247,6 +250,18 @@ def test_the_interrupt_never_lands_in_logging(make_tasks: Callable[..., Backgrou
         logger.removeHandler(handler)
     assert handler.emitted >= 5
     assert handler.torn == []
+
+
+def test_part_of_a_stack_is_no_answer(
+    make_tasks: Callable[..., BackgroundTasks], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a GIL a frame may end while the one below it is looked for."""
+    task = make_tasks(1).add_task(abs, -1)
+    frame = SimpleNamespace(f_code=spin.__code__, f_globals=spin.__globals__, f_back=None)
+    monkeypatch.setattr(sys, "_current_frames", lambda: {1: frame})
+    assert not limits.may_interrupt(1, task)
+    frame.f_back = SimpleNamespace(f_code=pools.Pool._main.__code__, f_globals=vars(pools), f_back=None)
+    assert limits.may_interrupt(1, task)
 
 
 def pauses_of_looks(tasks: BackgroundTasks, monkeypatch: pytest.MonkeyPatch) -> list[float]:

@@ -189,3 +189,9 @@ class Worker:
         self.born = now
         self.completed = self.failed = self.cancelled = self.retried = 0
         self.busy_seconds = 0.0
+
+    def wake(self) -> None:
+        """Ends its sleep, if it sleeps. The engine's lock is held."""
+        if self.group is not None and self in self.group.sleepers:
+            self.group.sleepers.remove(self)
+            self.park.release()

@@ -102,9 +102,7 @@ class Working(Ending):
             if record is None:
                 return
             record.stop = True
-            if record.group is not None and record in record.group.sleepers:
-                record.group.sleepers.remove(record)
-                record.park.release()
+            record.wake()
 
     # Taking; the lock is held.
 
@@ -242,13 +240,14 @@ class Working(Ending):
             return bool(_send_exc(record.thread_id, exc) == 1)
 
     def abandon(self, worker: int) -> bool:
-        """Its thread is stuck: it leaves when it returns."""
+        """Its thread is stuck: it leaves when it returns, at once if it just did."""
         with self._c_lock:
             checkpoint()
             record = self._c_workers.get(worker)
-            if record is None or not record.busy:
+            if record is None:
                 return False
             record.abandoned = True
+            record.wake()
             return True
 
     # On the calling thread.

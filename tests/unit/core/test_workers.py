@@ -249,6 +249,16 @@ def test_a_stuck_worker_leaves_when_it_returns(rig: Rig) -> None:
     assert worker not in rig.engine.workers()
 
 
+def test_a_stuck_worker_that_just_returned_leaves(rig: Rig) -> None:
+    [worker] = rig.start(1)
+    assert rig.engine.enqueue(rig.note, (1,), queue=rig.queue).wait(SOON)
+    eventually(lambda: not rig.engine.worker_info(worker)["busy"])
+    assert rig.engine.abandon(worker)
+    rig.threads[0].join(SOON)
+    assert not rig.threads[0].is_alive()
+    assert not rig.engine.abandon(worker)
+
+
 def test_claim_waits_for_a_task(rig: Rig) -> None:
     got: list[Any] = []
     waiter = threading.Thread(target=lambda: got.append(rig.engine.claim([rig.queue], SOON)))
