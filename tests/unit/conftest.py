@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,15 @@ import pytest
 
 from brokerless import BackgroundTasks, Engine, ManualClock
 from tests.unit.rig import NOON, SOON, Rig
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _watcher_ends_soon() -> None:
+    """The thread beside compiled code would outlive the tests, which are checked for threads that they leave behind."""
+    with suppress(ImportError):  # without cffi there is none
+        from brokerless.compiler import control
+
+        control._IDLE = 0.05
 
 
 @pytest.fixture(autouse=True)

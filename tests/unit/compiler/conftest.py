@@ -9,19 +9,13 @@ import pytest
 
 pytest.importorskip("cffi")
 
-from brokerless.compiler import TaskCompiler, control
+from brokerless.compiler import TaskCompiler
 from brokerless.compiler.build import Builder
 from brokerless.compiler.cache import Cache
 from brokerless.compiler.toolchain import find
 
 if find() is None:
     pytest.skip("no C compiler", allow_module_level=True)
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _watcher_ends_soon() -> None:
-    """Its thread would outlive the tests otherwise, and they are checked for threads that they leave behind."""
-    control._IDLE = 0.05
 
 
 @pytest.fixture(scope="session")
