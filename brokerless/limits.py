@@ -88,10 +88,18 @@ def may_interrupt(thread_id: int, task: Task) -> bool:
         if module in _GUARDED:
             return False
         ours = ours or module == _OURS
+        outermost, frame = frame, frame.f_back
+    # Its function is not on the stack as Python code: frames of ours further down are those that called it.
+    return outermost is _outermost(thread_id)
+
+
+def _outermost(thread_id: int) -> FrameType | None:
+    # Without a GIL a frame may end while the one below it is looked for, and then looks like the outermost one; but not
+    # the same frame twice.
+    frame = sys._current_frames().get(thread_id)
+    while frame is not None and frame.f_back is not None:
         frame = frame.f_back
-    # Its function is not on the stack as Python code: frames of ours further down are those that called it. With none,
-    # this is not the whole stack: without a GIL a frame may end while the one below it is looked for.
-    return ours
+    return frame
 
 
 def hold(task: Task, attempt: int, error: BaseException) -> bool:

@@ -23,9 +23,8 @@ from brokerless import (
     TimeLimitInterrupt,
     current_task,
     limits,
-    pools,
 )
-from tests.unit.rig import SOON, WITHOUT_GIL, Gate, eventually, spin
+from tests.unit.rig import SOON, WITHOUT_GIL, Gate, eventually, python, spin
 
 
 def limit_of(handle: Any) -> BaseException:
@@ -257,11 +256,18 @@ def test_part_of_a_stack_is_no_answer(
 ) -> None:
     """Without a GIL a frame may end while the one below it is looked for."""
     task = make_tasks(1).add_task(abs, -1)
-    frame = SimpleNamespace(f_code=spin.__code__, f_globals=spin.__globals__, f_back=None)
-    monkeypatch.setattr(sys, "_current_frames", lambda: {1: frame})
-    assert not limits.may_interrupt(1, task)
-    frame.f_back = SimpleNamespace(f_code=pools.Pool._main.__code__, f_globals=vars(pools), f_back=None)
-    assert limits.may_interrupt(1, task)
+    lower = SimpleNamespace(f_code=python.__code__, f_globals=python.__globals__, f_back=None)
+    whole = SimpleNamespace(f_code=spin.__code__, f_globals=spin.__globals__, f_back=lower)
+    part = SimpleNamespace(f_code=spin.__code__, f_globals=spin.__globals__, f_back=None)
+
+    def answer(*stacks: object) -> bool:
+        seen = iter(stacks)
+        monkeypatch.setattr(sys, "_current_frames", lambda: {1: next(seen)})
+        return limits.may_interrupt(1, task)
+
+    assert answer(whole, whole)
+    assert not answer(part, whole)
+    assert not answer(whole, part)
 
 
 def pauses_of_looks(tasks: BackgroundTasks, monkeypatch: pytest.MonkeyPatch) -> list[float]:
