@@ -32,7 +32,7 @@ from .compiler_programs import Writer
 
 PER_FILE = 50
 CALLS = 12
-ROUND = 5
+ROUND = 10
 
 
 @dataclass
@@ -82,7 +82,7 @@ def run(
 ) -> Report:
     """``count`` functions from ``seed``; the report holds the text of each difference.
 
-    ``toolchain`` (default: the one that brokerless would use) builds ``shipped`` of each five files with its own flags
+    ``toolchain`` (default: the one that brokerless would use) builds ``shipped`` of each ten files with its own flags
     and the others with -O0, all with the warnings as errors.
     """
     toolchain = toolchain or find()
@@ -142,7 +142,7 @@ def _one_file(builder: Builder, folder: Path, seed: int, size: int, calls: int, 
 
 def main() -> None:
     count, seed = int(sys.argv[1]), int(sys.argv[2])
-    report = run(count, seed, shipped=ROUND if "ubsan" in sys.argv else 3, ubsan="ubsan" in sys.argv)
+    report = run(count, seed, shipped=ROUND if "ubsan" in sys.argv else 6, ubsan="ubsan" in sys.argv)
     print(
         f"{report.functions} functions ({report.shipped} with the flags that ship), {len(report.refused)} refused, "
         f"{report.calls} calls, "

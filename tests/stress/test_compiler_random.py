@@ -1,6 +1,6 @@
 """Random programs in numbers, with UBSan too. `-m stress`: 20,000 functions; `-m soak`: 100,000.
 
-So many files of five are built with the flags that ship, one in stress and three in soak; the others are built without
+So many files of ten are built with the flags that ship, one in stress and six in soak; the others are built without
 optimising (see `compiler_differences`).
 """
 
@@ -41,4 +41,4 @@ def test_undefined_behaviour_sanitizer() -> None:
 @pytest.mark.timeout(6000)
 @pytest.mark.parametrize("seed", range(100))
 def test_a_hundred_thousand_functions(seed: int) -> None:
-    check(1000, 4000 + seed, shipped=3)
+    check(1000, 4000 + seed, shipped=6)

@@ -10,7 +10,7 @@ from tests.stress.compiler_differences import run
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("seed", range(4))
 def test_random_programs_give_what_python_gives(seed: int) -> None:
-    report = run(500, 1000 + seed, shipped=2)
+    report = run(500, 1000 + seed, shipped=4)
     assert not report.differences, "\n\n".join(report.differences[:3])
     assert report.functions == 500
     assert report.shipped == 200
