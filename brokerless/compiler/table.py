@@ -29,6 +29,12 @@ class _Forms:
         return tuple, ()
 
 
+def _forms_of(func: FunctionType) -> list[CompiledFunction]:
+    """Every compiler's, of this very function: what `functools.wraps` copies to another one is not its own."""
+    forms = func.__dict__.get(_FORMS)
+    return [form for form in forms.made if form.__brokerless_function__ is func] if isinstance(forms, _Forms) else []
+
+
 class FormTable:
     """The forms that one compiler has made. `add` is for one thread at a time."""
 
@@ -36,21 +42,12 @@ class FormTable:
         self._forms: weakref.WeakValueDictionary[int, CompiledFunction] = weakref.WeakValueDictionary()
 
     def get(self, func: FunctionType) -> CompiledFunction | None:
-        """The form of this very function; what `functools.wraps` copies to another one is not its own."""
-        forms = func.__dict__.get(_FORMS)
-        if isinstance(forms, _Forms):
-            for form in forms.made:
-                if form.__brokerless_function__ is func and self._forms.get(id(form)) is form:
-                    return form
-        return None
+        """The form that this compiler has made of a function."""
+        return next((form for form in _forms_of(func) if self._forms.get(id(form)) is form), None)
 
     def add(self, func: FunctionType, form: CompiledFunction) -> None:
-        forms = func.__dict__.get(_FORMS)
-        before = forms.made if isinstance(forms, _Forms) else ()
-        # Those of other compilers stay; those of a function that this one wraps do not.
-        kept = [one for one in before if one.__brokerless_function__ is func]
         self._forms[id(form)] = form
-        func.__dict__[_FORMS] = _Forms((*kept, form))
+        func.__dict__[_FORMS] = _Forms((*_forms_of(func), form))
 
     def all(self) -> list[CompiledFunction]:
         """Not found by iteration, which fails when another thread adds or drops a function meanwhile."""
