@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.switching import switching_every
 
 HERE = Path(__file__).parent
 
@@ -22,7 +23,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(params=[5e-3, 1e-5], ids=["slow switching", "fast switching"])
 def switching(request: pytest.FixtureRequest, no_thread_leak: None) -> Iterator[float]:
     """How often threads change places."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(request.param)
-    yield request.param
-    sys.setswitchinterval(before)
+    with switching_every(request.param):
+        yield request.param

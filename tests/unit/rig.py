@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from brokerless import core
+from tests.switching import switching_every
 
 SOON = 10.0
 """Seconds after which something that should happen at once has not happened."""
@@ -150,17 +151,15 @@ def beside(act: Callable[[], object], threads: int = 2) -> Iterator[None]:
             act()
 
     others = [threading.Thread(target=again) for _ in range(threads)]
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)
-    try:
-        for thread in others:
-            thread.start()
-        yield
-    finally:
-        done.set()
-        for thread in others:
-            thread.join(SOON)
-        sys.setswitchinterval(before)
+    with switching_every(1e-5):
+        try:
+            for thread in others:
+                thread.start()
+            yield
+        finally:
+            done.set()
+            for thread in others:
+                thread.join(SOON)
 
 
 def settled(tasks: Any) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from brokerless import core
+from tests.switching import switching_every
 from tests.unit.rig import SOON, Gate, Rig, eventually, python_ok
 
 
@@ -129,11 +130,10 @@ def test_a_call_into_c_sees_it_only_when_it_returns(rig: Rig) -> None:
 @pytest.fixture
 def fast_switching() -> Iterator[None]:
     """Threads change places as often as the interpreter can; an interrupt that lands in a finalizer is let pass."""
-    before, hook = sys.getswitchinterval(), sys.unraisablehook
-    sys.setswitchinterval(1e-6)
+    hook = sys.unraisablehook
     sys.unraisablehook = lambda unraisable: None
-    yield
-    sys.setswitchinterval(before)
+    with switching_every(1e-6):
+        yield
     sys.unraisablehook = hook
 
 
