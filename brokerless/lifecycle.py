@@ -19,13 +19,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
-import weakref
 from inspect import getattr_static
 from typing import TYPE_CHECKING, Any
 
 from .core import DELAYED, QUEUED, RUNNING, Task
 from .forks import after_fork
 from .handle import label
+from .livesets import LiveSet
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -43,7 +43,7 @@ WAKE_UP = 0.25
 MOST_GROUPS = 1000
 """Tasks that are looked at one by one, to see whether all of them are handles that wait for delayed ones."""
 
-_engines: weakref.WeakValueDictionary[int, Engine] = weakref.WeakValueDictionary()
+_engines: LiveSet[Engine] = LiveSet()
 _lock = threading.Lock()
 _registered = False
 
@@ -60,7 +60,7 @@ def watch(engine: Engine) -> None:
     """From its first submit on, the interpreter's exit waits a little for this engine."""
     global _registered
     with _lock:
-        _engines[id(engine)] = engine
+        _engines.add(engine)
         if _registered:
             return
         _registered = True
@@ -77,19 +77,14 @@ def watch(engine: Engine) -> None:
         log.debug("tasks are not drained at exit: %s", error)
 
 
-def _begun() -> list[Engine]:
-    # Not by iteration, which fails when another thread begins or drops an engine meanwhile.
-    return [engine for reference in _engines.valuerefs() if (engine := reference()) is not None]
-
-
 def alive() -> bool:
     """Whether an engine has begun and takes tasks."""
-    return any(not engine.closed for engine in _begun())
+    return any(not engine.closed for engine in _engines)
 
 
 def _at_exit() -> None:
     started = time.monotonic()
-    engines = [engine for engine in _begun() if not (engine.closed and engine.outstanding() == 0)]
+    engines = [engine for engine in _engines if not (engine.closed and engine.outstanding() == 0)]
     for engine in engines:
         engine.frozen = True
     patient = True

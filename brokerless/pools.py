@@ -12,9 +12,9 @@ import threading
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
-from weakref import ref
 
 from .forks import after_fork, end_child
+from .livesets import LiveSet
 from .queues import Queue
 
 if TYPE_CHECKING:
@@ -66,9 +66,8 @@ class Pool:
         self._threads: dict[int, threading.Thread] = {}
         self._leaving: set[int] = set()
         self._stuck: set[threading.Thread] = set()
-        #: No worker's any more, but perhaps still on their way out: without them a join would return too soon. No
-        #: WeakSet: a thread that is gone leaves it without our lock, perhaps while it is read.
-        self._ending: list[ref[threading.Thread]] = []
+        #: No worker's any more, but perhaps still on their way out: without them a join would return too soon.
+        self._ending: LiveSet[threading.Thread] = LiveSet()
         self._numbers = 0
         self._lent = 0
 
@@ -145,7 +144,7 @@ class Pool:
                     del self._threads[worker]
                     self._leaving.discard(worker)
                 self._stuck.discard(thread)
-                self._ending = [*(one for one in self._ending if one() is not None), ref(thread)]
+                self._ending.add(thread)
                 last = not self._threads
             if last and self.engine.closed:
                 self.engine.kick()  # the keeper leaves with the last worker
@@ -273,8 +272,7 @@ class Pool:
     def _joinable(self) -> list[threading.Thread]:
         here = threading.current_thread()
         with self._lock:
-            ending = [one() for one in self._ending]
-            return [one for one in (*self._threads.values(), *ending) if one is not None and one is not here]
+            return [one for one in (*self._threads.values(), *self._ending) if one is not here]
 
     def reset_after_fork(self) -> None:
         """In a forked child: no thread exists; the first submit starts new ones."""

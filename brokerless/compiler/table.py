@@ -5,9 +5,10 @@ A form refers to its function, so a dictionary with weak keys would never lose a
 
 from __future__ import annotations
 
-import weakref
 from types import FunctionType
 from typing import TYPE_CHECKING
+
+from ..livesets import LiveSet
 
 if TYPE_CHECKING:
     from .function import CompiledFunction
@@ -39,16 +40,15 @@ class FormTable:
     """The forms that one compiler has made. `add` is for one thread at a time."""
 
     def __init__(self) -> None:
-        self._forms: weakref.WeakValueDictionary[int, CompiledFunction] = weakref.WeakValueDictionary()
+        self._made: LiveSet[CompiledFunction] = LiveSet()
 
     def get(self, func: FunctionType) -> CompiledFunction | None:
         """The form that this compiler has made of a function."""
-        return next((form for form in _forms_of(func) if self._forms.get(id(form)) is form), None)
+        return next((form for form in _forms_of(func) if form in self._made), None)
 
     def add(self, func: FunctionType, form: CompiledFunction) -> None:
-        self._forms[id(form)] = form
+        self._made.add(form)
         func.__dict__[_FORMS] = _Forms((*_forms_of(func), form))
 
     def all(self) -> list[CompiledFunction]:
-        """Not found by iteration, which fails when another thread adds or drops a function meanwhile."""
-        return [form for reference in self._forms.valuerefs() if (form := reference()) is not None]
+        return list(self._made)

@@ -8,11 +8,11 @@ from __future__ import annotations
 import os
 import sys
 import threading
-import weakref
 from collections.abc import Callable
 from typing import Any
 
 from ...errors import TimeLimitInterrupt
+from ...livesets import LiveSet
 from .local import Proxy
 from .utils.threads import LocalStack
 
@@ -29,7 +29,7 @@ __all__ = (
 default_app: Any = None
 app_or_default: Callable[..., Any]
 
-_apps: Any = weakref.WeakSet()
+_apps: LiveSet[Any] = LiveSet()
 _on_app_finalizers: set[Callable[[Any], Any]] = set()
 _task_join_will_block: Any = False
 

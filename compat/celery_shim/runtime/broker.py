@@ -14,6 +14,7 @@ from collections import deque
 from typing import Any
 
 from ....engine import Engine
+from ....livesets import LiveSet
 from ....options import TaskOptions
 from ....pools import pool_of_this_thread
 from ..events.bus import Bus
@@ -142,7 +143,7 @@ class Broker:
     def __init__(self, key: str) -> None:
         self.key = key
         #: Apps that have sent something: a worker of another one may have to run their tasks.
-        self.senders: Any = weakref.WeakSet()
+        self.senders: LiveSet[Any] = LiveSet()
         self.workers: list[Any] = []
         #: Beats that answer ``ping``.
         self.beats: list[Any] = []

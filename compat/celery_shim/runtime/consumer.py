@@ -132,7 +132,7 @@ class Consumer:
         others = [app for app in self.broker.senders if app is not self.app]
         for app in others:
             self.controller.prepare_app(app)
-        for app in others + [app for app in list(_state._apps) if app is not self.app and app.finalized]:
+        for app in others + [app for app in _state._apps if app is not self.app and app.finalized]:
             if name in app.tasks:
                 return app.tasks[name]
         return None

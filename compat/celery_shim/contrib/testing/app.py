@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from typing import Any
 
+from ....livesets import LiveSet
 from ... import _state
 from ...app.base import Celery
 from ...app.log import Logging
@@ -96,7 +96,7 @@ def set_trap(app: Any) -> Iterator[None]:
 def setup_default_app(app: Any, use_trap: bool = False) -> Iterator[None]:
     """Put everything that apps share in the process back after a block."""
     current, default = _state.get_current_app(), _state.default_app
-    finalizers, apps = set(_state._on_app_finalizers), weakref.WeakSet(_state._apps)
+    finalizers, apps = set(_state._on_app_finalizers), LiveSet(_state._apps)
     try:
         if use_trap:
             with set_trap(app):
