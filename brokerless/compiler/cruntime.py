@@ -11,6 +11,7 @@ import functools
 import sys
 
 from .cmixed import MIXED
+from .cvectors import VECTORS
 
 # Order matters: the loader fills the table in this order. All take one double.
 MATH_ONE = [
@@ -350,7 +351,7 @@ def header() -> str:
         *fill,
         "}",
     ]
-    return "\n".join(lines) + "\n" + CORE + MIXED + "\n".join(init) + "\n"
+    return "\n".join(lines) + "\n" + CORE + VECTORS + MIXED + "\n".join(init) + "\n"
 
 
 MATH_TABLE = [*MATH_ONE, *MATH_ROUND, *MATH_TWO]

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from .errors import Refused
+from .searches import Searches
 from .types import FLOAT, INT
 from .values import SeqVal, Val, as_int
 
@@ -28,6 +29,7 @@ class Loops:
     def __init__(self, owner: FunctionEmitter, expressions: Expressions) -> None:
         self._owner = owner
         self._expressions = expressions
+        self._searches = Searches(owner)
         self._stable: dict[int, Env] = {}
 
     def while_loop(self, node: ast.While) -> None:
@@ -47,6 +49,7 @@ class Loops:
             owner.indent -= 1
             owner.write("}")
 
+        self._searches.before_while(node)
         self._loop(node, head, tail, ends=not forever)
 
     def for_loop(self, node: ast.For) -> None:
@@ -103,6 +106,7 @@ class Loops:
         start = held[0] if len(held) > 1 else Val("0", INT, 0)
         limit = held[1] if len(held) > 1 else held[0]
         step = held[2] if len(held) > 2 else Val("1", INT, 1)
+        start = self._searches.before_range(node, start, limit, step)
         if step.literal == 1:
             self._unit_range(node, start, limit)
         else:

@@ -22,6 +22,11 @@ FLOAT_EDGES = [
     2.0**63, -(2.0**63), 9.3e18, 1e300, 1.7e308, -1.7e308, 5e-324, 2.2e-308, 1e-310, float("inf"), float("-inf"),
     float("nan"),
 ]
+# What a lane can hold, and what is just beyond: for loops that look for something.
+LANE_EDGES = [
+    0, 1, 2, 3, -1, -3, 25, 77, 899, 4095, 4096, 4097, 4093 * 4093, 2**24 - 3, 2**24 - 1, 2**24, 2**24 + 1, 2**24 + 2,
+    -(2**24), -(2**24) - 1, 2**31,
+]
 SEQUENCES = [
     "list_q", "list_d", "tuple_q", "tuple_d", "bytes", "array_b", "array_H", "array_i", "array_q", "array_Q",
     "array_f", "array_d", "view_d", "view_q", "view_?",
@@ -36,6 +41,9 @@ def argument(rnd: random.Random, kind: str) -> Any:
     if kind == "int":
         edges = WIDE_EDGES if rnd.random() < 0.03 else INT_EDGES if rnd.random() < 0.3 else range(-20, 21)
         return rnd.choice(edges)
+    if kind == "lane":
+        product = rnd.randint(1, 40) * rnd.randint(1, 40)
+        return rnd.choice(LANE_EDGES) if rnd.random() < 0.2 else rnd.choice([product, rnd.randint(-9, 60)])
     if kind == "float":
         return rnd.choice(FLOAT_EDGES) if rnd.random() < 0.3 else rnd.uniform(-50, 50)
     if kind == "bool":

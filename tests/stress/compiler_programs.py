@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from .compiler_arguments import SEQUENCES
 from .compiler_expressions import Callee, Expressions
+from .compiler_searches import search_lines, small
 
 SCALARS = ["int", "int", "int", "float", "float", "bool"]
 
@@ -30,7 +31,8 @@ class Writer:
 
     def function(self, name: str) -> Program:
         callees = [one for one in self.programs[-6:] if one.callable]
-        return _Function(self.rnd, callees, name=name).write()
+        made = _Function(self.rnd, callees, name=name)
+        return made.write_search() if self.rnd.random() < 0.12 else made.write()
 
     def module(self, count: int, prefix: str) -> str:
         for index in range(count):
@@ -81,6 +83,24 @@ class _Function(Expressions):
         text = f"def {self.name}({', '.join(params)}):\n" + "\n".join(self.lines)
         simple = not (seqs or tuple_size or recursive or self.returns_none)
         return Program(self.name, scalars + seqs, text, simple)
+
+    def write_search(self) -> Program:
+        """A function that only looks for something, with numbers that lanes can hold."""
+        rnd = self.rnd
+        self.ints = [f"p{index}" for index in range(rnd.randint(1, 3))]
+        self.numbers = self.ints[:]
+        params = self.ints[:]
+        result = rnd.choice(["k0", "p0, k0", "k0 * 2 + p0"])
+        for number in range(rnd.choice([1, 1, 2])):
+            for line in search_lines(rnd, f"k{number}", params, result):
+                self.put(1, line)
+            if rnd.random() < 0.3:
+                self.put(1, "else:")
+                self.put(2, f"p0 {rnd.choice(['=', '+=', '*='])} 2")
+            self.learn(f"k{number}", True)
+        self.put(1, f"return {result}")
+        text = f"def {self.name}({', '.join(params)}):\n" + "\n".join(self.lines)
+        return Program(self.name, ["lane"] * len(params), text, False)
 
     def result(self) -> str:
         if self.tuple_size:
@@ -133,8 +153,10 @@ class _Function(Expressions):
             self.unpack(level)
         elif choice < 0.65:
             self.if_statement(level)
-        elif choice < 0.85:
+        elif choice < 0.81:
             self.loop(level)
+        elif choice < 0.85:
+            self.search(level)
         elif choice < 0.9:
             self.put(level, f"assert {self.condition(2)} or {self.condition(1)} or {self.numbers[0]} > -9")
         elif choice < 0.93:
@@ -197,6 +219,24 @@ class _Function(Expressions):
                 self.block(level + 1, 1)
             self.put(level, "else:")
             self.block(level + 1, self.rnd.randint(1, 2))
+
+    def search(self, level: int) -> None:
+        """A loop that looks for something among a few dozen numbers."""
+        rnd = self.rnd
+        self.counter += 1
+        mine = f"n{self.counter}"
+        names = [f"{mine}{letter}" for letter in "ab"[: rnd.randint(1, 2)]]
+        for name in names:
+            self.put(level, f"{name} = {small(rnd, self.integer(1))}")
+            self.learn(name, True)
+        if rnd.random() < 0.1:
+            names.append(rnd.choice(self.ints))
+        for line in search_lines(rnd, mine, names, self.result()):
+            self.put(level, line)
+        self.learn(mine, True)
+        if rnd.random() < 0.2:
+            self.put(level, "else:")
+            self.block(level + 1, 1)
 
     def loop(self, level: int) -> None:
         rnd = self.rnd

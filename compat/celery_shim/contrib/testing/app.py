@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from copy import deepcopy
 from typing import Any
 
-from ....livesets import LiveSet
+from .....livesets import LiveSet
 from ... import _state
 from ...app.base import Celery
 from ...app.log import Logging
