@@ -7,7 +7,9 @@ type can still forbid (a list that is assigned to, say) is found by ``emit`` for
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from types import FunctionType
+from typing import Any
 
 from .errors import Refused, Verdict
 from .names import Guards, Scope
@@ -63,6 +65,19 @@ def analyse(func: object) -> Verdict:
     return Verdict(True)
 
 
+def refusals(func: object) -> list[Refused]:
+    """Why ``func`` stays in Python: what is refused in each of its statements, by line; empty for one that qualifies."""
+    found: list[Refused] = []
+    try:
+        source = read(unwrap(func))
+        _Walk(source, {id(source.func)}, found).run()
+    except Refused as refused:
+        found.append(refused)
+    except RecursionError:
+        found.append(Refused("its expressions are nested too deeply"))
+    return sorted(found, key=lambda refused: refused.line or 0)
+
+
 def has_work(func: object) -> bool:
     """Whether a single call can be long: it loops, or calls itself or others. Without that Python is as fast."""
     try:
@@ -90,8 +105,11 @@ def check(func: object, seen: set[int]) -> None:
 
 
 class _Walk:
-    def __init__(self, source: Source, seen: set[int]) -> None:
+    """Looks at every statement. It ends with the first refusal, or notes each in ``found`` and goes on."""
+
+    def __init__(self, source: Source, seen: set[int], found: list[Refused] | None = None) -> None:
         self._source = source
+        self._found = found
         self._scope = Scope(source.func, Guards())
         self._seen = seen
         self._loops = 0
@@ -101,11 +119,20 @@ class _Walk:
         for index, node in enumerate(body):
             if index == 0 and isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
                 continue
-            self._statement(node)
+            self._part(self._statement, node)
 
     def _block(self, body: list[ast.stmt]) -> None:
         for node in body:
-            self._statement(node)
+            self._part(self._statement, node)
+
+    def _part(self, look: Callable[[Any], None], node: ast.AST) -> None:
+        """What can be refused while the rest is still looked at."""
+        try:
+            look(node)
+        except Refused as refused:
+            if self._found is None:
+                raise
+            self._found.append(refused)
 
     def _statement(self, node: ast.stmt) -> None:
         reason = _STATEMENTS.get(type(node))
@@ -134,9 +161,9 @@ class _Walk:
 
     def _plain(self, node: ast.stmt) -> None:
         if isinstance(node, (ast.If, ast.While)):
-            self._expression(node.test)
+            self._part(self._expression, node.test)
             self._loops += isinstance(node, ast.While)
-            self._loop_limit(node)
+            self._part(self._loop_limit, node)
             self._block(node.body)
             self._loops -= isinstance(node, ast.While)
             self._block(node.orelse)
@@ -147,11 +174,19 @@ class _Walk:
             self._expression(node.test)
         # What raise does is left to Python: the compiled call stops there and is redone.
 
-    def _loop_limit(self, node: ast.stmt) -> None:
+    def _loop_limit(self, node: ast.For | ast.While) -> None:
         if self._loops > _MAX_LOOP_DEPTH:
             raise Refused(f"more than {_MAX_LOOP_DEPTH} loops inside each other", node.lineno)
 
     def _for(self, node: ast.For) -> None:
+        self._part(self._for_head, node)
+        self._loops += 1
+        self._part(self._loop_limit, node)
+        self._block(node.body)
+        self._loops -= 1
+        self._block(node.orelse)
+
+    def _for_head(self, node: ast.For) -> None:
         self._target(node.target)
         source = node.iter
         if isinstance(source, ast.Call):
@@ -163,11 +198,6 @@ class _Walk:
                 self._expression(arg)
         elif not (isinstance(source, ast.Name) and source.id in self._source.params):
             raise Refused("a for loop over something other than range(), enumerate() or a parameter", node.lineno)
-        self._loops += 1
-        self._loop_limit(node)
-        self._block(node.body)
-        self._loops -= 1
-        self._block(node.orelse)
 
     def _target(self, node: ast.expr) -> None:
         if isinstance(node, ast.Name):

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from types import FunctionType
 from typing import Any
 
-from .analyse import analyse
+from .analyse import refusals
 from .build import Builder, refusal
 from .cache import Cache
-from .errors import BuildError, Refused, Verdict
+from .errors import BuildError, Refused
 from .program import Program, describe_entry
 from .source import Source, read, unwrap
 from .types import INT, LIST_INT, Signature, Type, of_annotations, signature_name
@@ -21,10 +21,10 @@ def explain(func: object, signatures: Iterable[Signature] | None = None, *, runt
     """What the compiler makes of a function. ``runtime`` also shows the C that opens every file."""
     plain = unwrap(func)
     name = f"{getattr(plain, '__module__', '?')}.{getattr(plain, '__qualname__', plain)}"
-    verdict = analyse(plain)
-    parts = [f"{name}: {'can be compiled' if verdict.can_compile else 'stays in Python'}"]
-    if not verdict.can_compile or not isinstance(plain, FunctionType):
-        parts += _refused(plain, verdict)
+    found = refusals(plain)
+    parts = [f"{name}: {'stays in Python' if found else 'can be compiled'}"]
+    if found or not isinstance(plain, FunctionType):
+        parts += _refused(plain, found)
         return "\n".join(parts) + "\n"
     if signatures is None:
         promised = of_annotations(plain)
@@ -41,8 +41,7 @@ def _one(func: FunctionType, signature: Signature, runtime: bool) -> list[str]:
         program = Program(func, signature, "f0")
         entry, _ = program.entry()
     except Refused as refused:
-        verdict = Verdict(False, refused.reason, refused.line)
-        return [f"for {signature_name(signature)}: stays in Python", *_refused(func, verdict)]
+        return [f"for {signature_name(signature)}: stays in Python", *_refused(func, [refused])]
     text = program.body() if not runtime else Builder(Cache()).text_for(func, signature)
     lines = [f"for {describe_entry(entry)}:", "", text.rstrip(), ""]
     if not entry.loops and not entry.recursive:
@@ -50,20 +49,20 @@ def _one(func: FunctionType, signature: Signature, runtime: bool) -> list[str]:
     return lines
 
 
-def _refused(func: object, verdict: Verdict) -> list[str]:
-    where = f"line {verdict.line}: " if verdict.line else ""
-    return [f"reason: {where}{verdict.reason}", *_marked(func, verdict.line)]
+def _refused(func: object, found: list[Refused]) -> list[str]:
+    reasons = [f"reason: line {one.line}: {one.reason}" if one.line else f"reason: {one.reason}" for one in found]
+    return [*reasons, *_marked(func, {one.line for one in found})]
 
 
-def _marked(func: object, line: int | None) -> list[str]:
-    """The source, with an arrow at the line that decided."""
+def _marked(func: object, refused: set[int | None]) -> list[str]:
+    """The source, with an arrow at each line that decided."""
     try:
         lines, first = inspect.getsourcelines(func)  # type: ignore[arg-type]
     except (OSError, TypeError):
         return []
     first = max(first, 1)
     return [""] + [
-        f"{'->' if first + index == line else '  '} {first + index:5d}  {text.rstrip()}"
+        f"{'->' if first + index in refused else '  '} {first + index:5d}  {text.rstrip()}"
         for index, text in enumerate(lines)
     ]
 

@@ -34,6 +34,35 @@ def build_report(items):
     return report
 
 
+def full_of_refusals(rows, seen, deep):
+    import json
+
+    for name in sorted(rows):
+        deep += 1
+        while name not in seen:
+            seen.add(name)
+        with open(name) as file:
+            deep += len(file.read())
+        print(name)
+    return json.dumps([deep])
+
+
+def nine_loops(n):
+    for a in range(n):
+        for b in range(a):
+            for c in range(b):
+                for d in range(c):
+                    for e in range(d):
+                        for f in range(e):
+                            for g in range(f):
+                                for h in range(g):
+                                    for i in range(h):
+                                        n += i
+    for _ in range(n):
+        n = []
+    return n
+
+
 def fib(n: int) -> int:
     return n if n < 2 else fib(n - 1) + fib(n - 2)
 

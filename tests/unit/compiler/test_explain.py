@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from types import FunctionType
 
 import pytest
 
 from brokerless.compiler import explain
+from brokerless.compiler.analyse import analyse, refusals
 
 from . import samples
 
@@ -28,20 +30,47 @@ def test_guessed_types_and_the_runtime() -> None:
 
 
 @pytest.mark.parametrize(
-    ("func", "reason", "text"),
+    ("func", "reasons"),
     [
-        (samples.build_report, "it builds a dict", "report = {}"),
-        (samples.send_notification, "print() is not compiled: it does I/O", 'print(f"to {user_id}: {message}")'),
-        (samples.slow_task, "time.sleep: of the modules only math is compiled", "time.sleep(seconds)"),
+        (
+            samples.build_report,
+            {"    report = {}": "it builds a dict", "        report[item] = item * 2": "it assigns to an element"},
+        ),
+        (
+            samples.send_notification,
+            {'    print(f"to {user_id}: {message}")': "print() is not compiled: it does I/O"},
+        ),
+        (samples.slow_task, {"    time.sleep(seconds)": "time.sleep: of the modules only math is compiled"}),
+        (
+            samples.full_of_refusals,
+            {
+                "    import json": "an import",
+                "    for name in sorted(rows):": "sorted() is not compiled",
+                "        while name not in seen:": "a comparison with is, is not, in or not in",
+                "            seen.add(name)": "the method seen.add()",
+                "        with open(name) as file:": "a with statement",
+                "        print(name)": "print() is not compiled: it does I/O",
+                "    return json.dumps([deep])": "the method json.dumps()",
+            },
+        ),
     ],
 )
-def test_the_line_of_a_refusal_is_marked(func: FunctionType, reason: str, text: str) -> None:
+def test_each_line_that_is_refused_is_marked_and_has_a_reason(func: FunctionType, reasons: dict[str, str]) -> None:
     shown = explain(func)
-    line = func.__code__.co_firstlineno + 1
-    assert f"{func.__name__}: stays in Python\nreason: line {line}: {reason}\n" in shown
-    marked = [row for row in shown.splitlines() if row.startswith("->")]
-    assert marked == [f"-> {line:5d}      {text}"]
+    lines, first = inspect.getsourcelines(func)
+    numbers = {text: first + lines.index(text + "\n") for text in reasons}
+    expected = [f"reason: line {numbers[text]}: {reason}" for text, reason in reasons.items()]
+    rows = shown.splitlines()
+    assert rows[0].endswith(f"{func.__name__}: stays in Python")
+    assert [row for row in rows if row.startswith("reason")] == expected
+    assert [row for row in rows if row.startswith("->")] == [f"-> {numbers[text]:5d}  {text}" for text in reasons]
     assert "BRL_HELPER" not in shown
+
+
+def test_loops_that_are_too_deep_are_named_once_each() -> None:
+    assert analyse(samples.nine_loops).reason == "more than 8 loops inside each other"
+    reasons = [one.reason for one in refusals(samples.nine_loops)]
+    assert reasons == ["more than 8 loops inside each other", "it builds a list"]
 
 
 def test_a_refusal_for_the_types() -> None:
