@@ -63,6 +63,32 @@ def primes(limit):
     return count
 
 
+def roots(modulus, found):
+    """The least square root of each number, modulo; `found` is how many are asked for."""
+    total = 0
+    for number in range(found):
+        k = 0
+        while k < modulus:
+            if k * k % modulus == number:
+                total += k
+                break
+            k += 1
+    return total
+
+
+def roots_by(modulus, found, step):
+    """The same; a step that is no literal keeps it turn by turn."""
+    total = 0
+    for number in range(found):
+        k = 0
+        while k < modulus:
+            if k * k % modulus == number:
+                total += k
+                break
+            k += step
+    return total
+
+
 def fib(n):
     if n < 2:
         return n
@@ -199,6 +225,27 @@ class Bench:
                 )
             beside = f"{seconds['ours'] / seconds['numba']:.2f} x" if numba is not None else "Numba is not installed"
             row(f"{name}({argument}): ours / Numba njit", beside, "beside it")
+
+    def searches(self) -> None:
+        """What skipping four turns brings another search than that for divisors, and costs one that ends at once."""
+        ours, plain = self.variant(roots, INT, INT).call, self.variant(roots_by, INT, INT, INT).call
+        calls = {
+            "long": (4_093, 4_000 // self.size),
+            "short": (1, 2_000_000 // self.size),
+        }
+        seconds: dict[str, dict[str, float]] = {}
+        for name, (modulus, found) in calls.items():
+            assert ours(modulus, found // 10) == plain(modulus, found // 10, 1) == roots(modulus, found // 10)
+            seconds[name] = medians(
+                self.rounds,
+                ours=lambda m=modulus, f=found: ours(m, f),
+                plain=lambda m=modulus, f=found: plain(m, f, 1),
+            )
+        python = medians(1, python=lambda: roots(*calls["long"]))["python"]
+        row("least k with k * k % 4093 == n: CPython / ours", f"{python / seconds['long']['ours']:.0f} x", "beside it")
+        for name, what in (("long", "the same"), ("short", "a search of a single turn")):
+            share = seconds[name]["ours"] / seconds[name]["plain"]
+            row(f"{what}: ours / turn by turn", f"{share:.2f} x", "beside it")
 
     def sequences(self) -> None:
         count = 1_000_000 // self.size
@@ -351,6 +398,7 @@ def main() -> None:
         )
         print("\n| work | measured | target | |\n|---|---|---|---|")
         bench.integer_loops()
+        bench.searches()
         bench.sequences()
         bench.two_workers()
         bench.beside_python()

@@ -217,13 +217,20 @@ def _within(step: int) -> str:
 
 
 def _step(node: ast.stmt) -> tuple[str, int] | None:
-    """The variable and the number of ``k += 1`` or ``k -= 1``."""
-    if not isinstance(node, ast.AugAssign) or not isinstance(node.target, ast.Name):
+    """The variable and the number of ``k += 1``, ``k -= 1`` or ``k = k + 1``."""
+    places: list[ast.expr]
+    if isinstance(node, ast.AugAssign):
+        places, op, value = [node.target], node.op, node.value
+    elif isinstance(node, ast.Assign) and isinstance(node.value, ast.BinOp):
+        places, op, value = [*node.targets, node.value.left], node.value.op, node.value.right
+    else:
         return None
-    size = node.value.value if isinstance(node.value, ast.Constant) else None
-    if type(size) is not int or not 0 < size <= _LONGEST_STEP or not isinstance(node.op, (ast.Add, ast.Sub)):
+    names = {place.id if isinstance(place, ast.Name) else None for place in places}
+    name = names.pop()
+    size = value.value if isinstance(value, ast.Constant) else None
+    if names or name is None or type(size) is not int or not 0 < size <= _LONGEST_STEP:
         return None
-    return node.target.id, size if isinstance(node.op, ast.Add) else -size
+    return (name, size if isinstance(op, ast.Add) else -size) if isinstance(op, (ast.Add, ast.Sub)) else None
 
 
 def _leaving(body: Sequence[ast.stmt]) -> list[ast.expr] | None:

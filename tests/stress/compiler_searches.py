@@ -83,8 +83,9 @@ def _while_lines(rnd: Random, counter: str, names: list[str], result: str) -> li
     test = rnd.choice([within, within, f"{within} and {_condition(rnd, counter, names)}"])
     if rnd.random() < 0.1:
         test = f"{_condition(rnd, counter, names)} and {within}"
-    step = f"{counter} -= {step[1:]}" if step.startswith("-") else f"{counter} += {step}"
-    body = [*_leaving(rnd, counter, names, result), step]
+    sign = "-" if step.startswith("-") else "+"
+    form = rnd.choice(["{k} {s}= {n}", "{k} {s}= {n}", "{k} = {k} {s} {n}"])
+    body = [*_leaving(rnd, counter, names, result), form.format(k=counter, s=sign, n=step.lstrip("-"))]
     return [f"{counter} = {start}", f"last = {last}", f"while {test}:", *(f"    {line}" for line in body)]
 
 

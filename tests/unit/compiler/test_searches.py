@@ -133,7 +133,7 @@ def negative_products_of_two(k, m):
 
 def no_divisor_yet(n, k, end):
     while k < end and n % k != 0:
-        k += 1
+        k = k + 1
     return k
 
 
@@ -322,6 +322,14 @@ def long_steps(n):
     return n
 
 
+def other_steps(n, k, m):
+    while k < 40:
+        if n % 7 == k:
+            return k
+        k = m + 1
+    return n
+
+
 def own_steps(n):
     k = 0
     while k < n:
@@ -352,6 +360,7 @@ def bits(n):
         (counts_otherwise, (INT,), [(n,) for n in range(-1, 40)]),
         (looks_up, (LIST_INT, INT), [([3, 1, 4], n) for n in range(5)]),
         (long_steps, (INT,), [(n,) for n in (0, 1, 1025, 9000)]),
+        (other_steps, (INT, INT, INT), [(n, k, m) for n in range(9) for k in range(3) for m in (39, 40)]),
         (own_steps, (INT,), [(n,) for n in range(1, 20)]),
         (standing, (INT, INT), [(n, k) for n in range(9) for k in range(9)]),
         (bits, (INT,), [(n,) for n in range(-1, 20)]),
