@@ -28,14 +28,16 @@ MATH_ROUND = ["ceil", "floor", "round", "trunc"]
 SENTINEL = -(2**63) + 0x5EED
 
 CORE = r"""
-/* These warnings judge what the Python source says (x < x, (a < b) > 5, recursion without an end), not how it was
-   translated. */
+/* These warnings judge what the Python source says (x < x, (a < b) > 5, an index far outside, recursion without an end),
+   not how it was translated. */
 #pragma GCC diagnostic ignored "-Wtautological-compare"
 #pragma GCC diagnostic ignored "-Wtype-limits"
 #ifndef __clang__
-/* Splitting paths would bring back the jumps that short conditionals are written to avoid. */
-#pragma GCC optimize ("no-split-paths", "unroll-loops")
+/* Splitting paths would bring back the jumps that short conditionals are written to avoid. Without rounding-math, 0.0 - n
+   of an int n becomes -n, which is -0.0 for 0. */
+#pragma GCC optimize ("no-split-paths", "unroll-loops", "rounding-math")
 #pragma GCC diagnostic ignored "-Wpragmas"
+#pragma GCC diagnostic ignored "-Warray-bounds"
 #pragma GCC diagnostic ignored "-Winfinite-recursion"
 #pragma GCC diagnostic ignored "-Wbool-compare"
 #pragma GCC diagnostic ignored "-Wbool-operation"

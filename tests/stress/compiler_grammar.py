@@ -44,7 +44,8 @@ NUMBER_FORMS = [
     "sqrt(abs({n}))", "math.atan2({n}, {n})", "math.copysign({n}, {n})", "math.log({n}, {n})",
     "math.log(1 + abs({n}), 10)", "round({n}, {digits})", "round({n}, {digits})", "({n} if {c} else {n})",
     "({n} and {n})", "({n} or {n})", "(float({n}) ** {n})", "(0.5 ** ({i} & 31))", "bool({n})",
-    "pow(float({n}), {n})", "({n} / {divisor})",
+    "pow(float({n}), {n})", "({n} / {divisor})", "(0.0 - {n})", "(0 - {n})", "({n} + 0)", "({n} + 0.0)", "(-float({n}) + 0)",
+    "(float({n}) - 0)", "(float({n}) * 0)", "(-0.0 + {n})",
 ]
 NUMBER_GROWING = ["({n} * {n})", "({n} * {n})", "({n} ** {exponent})", "({n} ** ({i} % 4 - 2))"]
 SEQ_FORMS = [

@@ -65,6 +65,15 @@ CONSTANT_RIGHT = [
     "// 0",
     "% 0",
 ]
+# What a C compiler simplifies when one side is known: with signed zeros hardly anything may be.
+KNOWN = ["0", "0.0", "-0.0", "1", "1.0", "-1.0"]
+UNKNOWN = ["a", "-a", "float(a)", "-float(a)", "abs(a)"]
+SIMPLIFIED = [
+    form.format(unknown, known)
+    for form in ("{} + {}", "{1} + {0}", "{} - {}", "{1} - {0}", "{} * {}", "{} / {}", "{1} / {0}", "-({} - {})")
+    for unknown in UNKNOWN
+    for known in KNOWN
+]
 
 
 def _text() -> str:
@@ -83,6 +92,8 @@ def _text() -> str:
         put(f"one_{index}", "a", f"math.{name}(a)")
     for index, right in enumerate(CONSTANT_RIGHT):
         put(f"constant_{index}", "a", f"a {right}")
+    for index, value in enumerate(SIMPLIFIED):
+        put(f"simplified_{index}", "a", value)
     put("digits", "a, b", "round(a, b)")
     put("power", "a, b", "pow(a, b)")
     put("power_mod", "a, b, m", "pow(a, b, m)")
@@ -169,6 +180,11 @@ def test_math_functions(builder: Builder, written: ModuleType) -> None:
 def test_constant_on_the_right(builder: Builder, written: ModuleType) -> None:
     for variant in variants(builder, written, names("constant", len(CONSTANT_RIGHT)), 1):
         assert_same(variant, rows(variant))
+
+
+def test_nothing_is_simplified_that_has_another_zero(builder: Builder, written: ModuleType) -> None:
+    for variant in variants(builder, written, names("simplified", len(SIMPLIFIED)), 1):
+        assert_same(variant, rows(variant, SMALL))
 
 
 def test_factorial(builder: Builder, written: ModuleType) -> None:
