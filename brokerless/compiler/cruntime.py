@@ -206,10 +206,11 @@ BRL_HELPER i64 brl_isqrt(brl_ctx *c, i64 n) {
     return (i64)r;
 }
 BRL_HELPER i64 brl_factorial(brl_ctx *c, i64 n) {
-    i64 r = 1, k;
+    u64 r = 1, k;
     BRL_CHECK(n < 0 || n > 20);
-    for (k = 2; k <= n; k++) r *= k;
-    return r;
+    /* As unsigned: for a literal beyond 20 compilers warn of an overflow here, although it is never reached. */
+    for (k = 2; k <= (u64)n; k++) r *= k;
+    return (i64)r;
 }
 BRL_INLINE i64 brl_at(brl_ctx *c, i64 k, i64 n) { if (k < 0) k += n; BRL_CHECK(k < 0 || k >= n); return k; }
 BRL_INLINE i64 brl_from_u64(brl_ctx *c, u64 v) { BRL_CHECK(v > (u64)BRL_MAX); return (i64)v; }
