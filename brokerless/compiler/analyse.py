@@ -56,26 +56,26 @@ _MAX_LOOP_DEPTH = 8
 
 def analyse(func: object) -> Verdict:
     """Whether ``func`` can be compiled for some argument types."""
-    try:
-        check(unwrap(func), set())
-    except Refused as refused:
-        return Verdict(False, refused.reason, refused.line)
-    except RecursionError:
-        return Verdict(False, "its expressions are nested too deeply")
-    return Verdict(True)
+    refused = _refusal(func)
+    return Verdict(True) if refused is None else Verdict(False, refused.reason, refused.line)
 
 
 def refusals(func: object) -> list[Refused]:
     """Why ``func`` stays in Python: what is refused in each of its statements, by line; empty for one that qualifies."""
     found: list[Refused] = []
+    last = _refusal(func, found)
+    return found if last is None else [*found, last]
+
+
+def _refusal(func: object, found: list[Refused] | None = None) -> Refused | None:
+    """What ends the look at ``func``; see ``check``."""
     try:
-        source = read(unwrap(func))
-        _Walk(source, {id(source.func)}, found).run()
+        check(unwrap(func), set(), found)
     except Refused as refused:
-        found.append(refused)
+        return refused
     except RecursionError:
-        found.append(Refused("its expressions are nested too deeply"))
-    return sorted(found, key=lambda refused: refused.line or 0)
+        return Refused("its expressions are nested too deeply")
+    return None
 
 
 def has_work(func: object) -> bool:
@@ -95,13 +95,17 @@ def has_work(func: object) -> bool:
     return False
 
 
-def check(func: object, seen: set[int]) -> None:
-    """Raises ``Refused`` for ``func`` or for a function that it calls."""
+def check(func: object, seen: set[int], found: list[Refused] | None = None) -> None:
+    """Raises ``Refused`` for ``func`` or for a function that it calls; with ``found``, notes there what is refused in each
+    of its own statements. ``seen``: functions that qualify, and those that are being looked at."""
     if id(func) in seen:
         return
     seen.add(id(func))
-    source = read(func)
-    _Walk(source, seen).run()
+    try:
+        _Walk(read(func), seen, found).run()
+    except Refused:
+        seen.discard(id(func))  # whoever calls it once more is refused too
+        raise
 
 
 class _Walk:

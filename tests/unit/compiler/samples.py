@@ -47,6 +47,13 @@ def full_of_refusals(rows, seen, deep):
     return json.dumps([deep])
 
 
+def calls_a_refused_one_twice(n):
+    total = slow_task(n)
+    while n > 0:
+        n -= slow_task(1)
+    return total
+
+
 def nine_loops(n):
     for a in range(n):
         for b in range(a):

@@ -53,6 +53,14 @@ def test_guessed_types_and_the_runtime() -> None:
                 "    return json.dumps([deep])": "the method json.dumps()",
             },
         ),
+        (
+            samples.calls_a_refused_one_twice,
+            dict.fromkeys(
+                ["    total = slow_task(n)", "        n -= slow_task(1)"],
+                f"it calls slow_task(), which stays in Python: time.sleep: of the modules only math is compiled "
+                f"(its line {samples.slow_task.__code__.co_firstlineno + 1})",
+            ),
+        ),
     ],
 )
 def test_each_line_that_is_refused_is_marked_and_has_a_reason(func: FunctionType, reasons: dict[str, str]) -> None:
