@@ -1,7 +1,7 @@
 """Objects that are noted as long as somebody else keeps them, read whole while other threads add to them.
 
 A `weakref.WeakSet` is read by iteration, which fails when another thread adds something meanwhile, and without a GIL also
-when one drops something. Not for what is added and read under one lock, nor for objects that are equal but not the same.
+when one drops something, which no lock of ours keeps it from. Not for objects of which equal ones count as one.
 """
 
 from __future__ import annotations

@@ -12,11 +12,12 @@ __all__ = ["VECTORS", "WIDEST"]
 WIDEST = 2**24
 """Largest whole number of a lane."""
 
-VECTORS = r"""
+VECTORS = f"""
 /* four turns side by side */
-typedef float brl_f4 __attribute__((vector_size(16)));
+#define BRL_WIDEST {WIDEST}
+"""
+VECTORS += r"""typedef float brl_f4 __attribute__((vector_size(16)));
 typedef i32 brl_i4 __attribute__((vector_size(16)));
-#define BRL_WIDEST 16777216
 BRL_INLINE i64 brl_l_fits(i64 v) { return (v <= BRL_WIDEST) & (v >= -BRL_WIDEST); }
 BRL_INLINE brl_f4 brl_l_all(i64 v) { float f = (float)v; brl_f4 r = {f, f, f, f}; return r; }
 BRL_INLINE brl_f4 brl_l_turns(i64 v, i64 step) {

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from .compiler_grammar import (
     COMPARE_FORMS,
     FLOAT_LITERALS,
+    HOLE,
     HOLES,
     INT_FORMS,
     INT_GROWING,
@@ -19,8 +20,6 @@ from .compiler_grammar import (
     SEQ_FORMS,
     SEQ_INT_FORMS,
 )
-
-_HOLE = re.compile(r"\{[a-z]+\}")
 
 
 @dataclass
@@ -60,7 +59,7 @@ class Expressions:
                 return self.condition(depth)
             return self.rnd.choice(self.sequences if hole == "{s}" else HOLES[hole])
 
-        return _HOLE.sub(fill, form)
+        return HOLE.sub(fill, form)
 
     def integer(self, depth: int) -> str:
         """An expression that is an int (or a bool)."""

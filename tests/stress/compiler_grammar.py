@@ -7,6 +7,7 @@ of HOLES.
 
 from __future__ import annotations
 
+import re
 import sys
 
 # fmt: off
@@ -53,6 +54,7 @@ SEQ_FORMS = [
     "min({s})", "max({s})",
 ]
 # fmt: on
+HOLE = re.compile(r"\{[a-z]+\}")
 HOLES = {
     "{op}": ["<", "<=", ">", ">=", "==", "!="],
     "{small}": ["0", "1", "2", "3"],

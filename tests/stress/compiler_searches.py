@@ -6,7 +6,10 @@ what lanes have to leave to the ordinary loop. Everything ends soon: some sixty 
 
 from __future__ import annotations
 
+import re
 from random import Random
+
+from .compiler_grammar import HOLE
 
 __all__ = ["search_lines", "small"]
 
@@ -29,23 +32,23 @@ STEPS = [*("1", "1", "1", "2", "3", "6"), *("-1", "-1", "-2", "1024", "1025")]
 
 
 def _filled(rnd: Random, form: str, counter: str, names: list[str], depth: int) -> str:
-    out = form
-    while (start := out.find("{")) >= 0:
-        hole = out[start : start + 3]
+    """A form with its holes filled: {k} the counter, {v} an int, {o} an operator, {c} a literal, {x} any of them."""
+
+    def fill(match: re.Match[str]) -> str:
+        hole = match[0]
         if hole == "{k}":
-            text = counter
-        elif hole == "{v}" and names:
-            text = rnd.choice(names)
-        elif hole == "{o}":
-            text = rnd.choice(OPERATORS)
-        elif hole == "{x}" and depth:
-            text = _filled(rnd, rnd.choice(NUMBERS), counter, names, depth - 1)
-        elif hole == "{x}":
-            text = rnd.choice([counter, *names])
-        else:
-            text = rnd.choice(LITERALS)
-        out = out.replace(hole, text, 1)
-    return out
+            return counter
+        if hole == "{v}":
+            return rnd.choice(names)
+        if hole == "{o}":
+            return rnd.choice(OPERATORS)
+        if hole == "{c}":
+            return rnd.choice(LITERALS)
+        if depth:
+            return _filled(rnd, rnd.choice(NUMBERS), counter, names, depth - 1)
+        return rnd.choice([counter, *names])
+
+    return HOLE.sub(fill, form)
 
 
 def _condition(rnd: Random, counter: str, names: list[str]) -> str:
