@@ -39,6 +39,11 @@ def without_ids(text: str) -> str:
     return UUID.sub("#", text)
 
 
+def unordered(entries: Iterable[Any]) -> list[Any]:
+    """Return entries that come in any order in one that only what they hold decides, not the order of a dict's keys."""
+    return sorted(entries, key=lambda entry: json.dumps(entry, sort_keys=True, default=repr))
+
+
 def as_list(value: Any) -> list[Any]:
     """Return an option that may be missing, one signature or several as a list."""
     if not value:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from .canvases import Kit, revoke_and_wait
+from .canvases import Kit, revoke_and_wait, unordered
 from .waiting import until
 
 
@@ -146,7 +146,7 @@ def test_ending(api: Any, redis_kit: Kit, worker: Any, observed: Any, place: str
         build(api, task).apply_async()
         kit.fence(8)
         observe_states(observed, place, ending, kit.states(*tags))
-        observed("ran", sorted(kit.journal.entries, key=repr))
+        observed("ran", unordered(kit.journal.entries))
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -158,7 +158,7 @@ def test_revoked_before_it_is_sent(api: Any, redis_kit: Kit, worker: Any, observ
         build(api, lambda tag: kit.named(kit.note.s(tag, tag=tag), tag)).apply_async()
         kit.fence(8)
         observe_states(observed, place, "revoked", kit.states(*tags))
-        observed("ran", sorted(kit.journal.entries, key=repr))
+        observed("ran", unordered(kit.journal.entries))
 
 
 def test_two_failures_in_a_header(api: Any, redis_kit: Kit, worker: Any, observed: Any) -> None:
@@ -268,4 +268,4 @@ def test_revoking_the_result(api: Any, redis_kit: Kit, worker: Any, observed: An
         made.apply_async()
         kit.fence(6)
         observed("states", kit.states(*("abc" if kind == "chain to a group" else "ab")))
-    observed("ran", sorted(kit.journal.entries, key=repr))
+    observed("ran", unordered(kit.journal.entries))

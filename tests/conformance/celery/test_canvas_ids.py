@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from .canvases import Ids, Kit, names_of, settled, walked
+from .canvases import Ids, Kit, names_of, settled, unordered, walked
 from .waiting import until, value_of
 
 SHAPES: dict[str, Any] = {
@@ -70,7 +70,7 @@ def test_children(api: Any, kit: Kit, worker: Any, observed: Any, kind: str) -> 
     observed(
         "children",
         {
-            tag: sorted((named(child) for child in kit.app.AsyncResult(task_id).children or []), key=repr)
+            tag: unordered(named(child) for child in kit.app.AsyncResult(task_id).children or [])
             for task_id, tag in sorted(tags.items(), key=lambda item: item[1])
         },
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from .canvases import Kit, revoke_and_wait, shape
+from .canvases import Kit, revoke_and_wait, shape, unordered
 from .waiting import until, value_of
 
 
@@ -230,7 +230,7 @@ def test_composition_as_a_link(api: Any, kit: Kit, worker: Any, observed: Any, k
         except Exception as refused:
             observed("refused", type(refused).__name__)
         kit.fence(6)
-    observed("linked", sorted(kit.journal.of("linked"), key=repr))
+    observed("linked", unordered(kit.journal.of("linked")))
 
 
 @pytest.mark.parametrize("kind", ["chain", "group", "chord"])
@@ -245,7 +245,7 @@ def test_composition_as_an_errback(api: Any, redis_kit: Kit, worker: Any, observ
         result = kit.fail.apply_async(link_error=linked)
         kit.fence(6)
         observed("state", result.state)
-    observed("end", sorted(kit.journal.of("end"), key=repr))
+    observed("end", unordered(kit.journal.of("end")))
 
 
 def test_errback_given_by_name(api: Any, kit: Kit, worker: Any, observed: Any) -> None:
