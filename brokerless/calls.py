@@ -11,9 +11,9 @@ from typing import Any
 from .decorators import TaskFunction
 from .options import DEFAULTS, Settings, check_callable
 
-__all__ = ["Call", "call_of", "unwrap"]
+__all__ = ["CALL_KEYS", "Call", "call_of", "unwrap"]
 
-_CALL_KEYS = frozenset(("func", "args", "kwargs"))
+CALL_KEYS = frozenset(("func", "args", "kwargs"))
 
 
 @dataclass(frozen=True)
@@ -53,5 +53,5 @@ def call_of(item: Any, defaults: Settings = DEFAULTS) -> Call:
         raise TypeError(f"args={args!r} of {func!r}: expected a tuple or list of positional arguments")
     if not isinstance(kwargs, Mapping):
         raise TypeError(f"kwargs={kwargs!r} of {func!r}: expected a mapping of keyword arguments")
-    given = {name: value for name, value in item.items() if name not in _CALL_KEYS}
+    given = {name: value for name, value in item.items() if name not in CALL_KEYS}
     return Call(func, tuple(args), kwargs, settings.updated(given).once())

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
+from .batches import BatchReader, Item
 from .calls import Call, call_of, unwrap
 from .chains import Chain, Parallel
 from .compilation import Compilation, Compiling
@@ -228,12 +229,12 @@ class BackgroundTasks(Compiling, Listening, Recurring):
         count("batch_size", batch_size, least=1)
         items: list[Any] = tasks if isinstance(tasks, list) else list(tasks)
         settings = DEFAULTS.updated({"priority": default_priority, **default_options}).once()
+        read = BatchReader(lambda item: self._batch_item(item, settings))
         if settings != DEFAULTS:
-            items = [self._batch_item(item, settings) for item in items]
-        return self.enqueue_many(items, limit=self.queue_size or 0)  # type: ignore[return-value]
+            items = list(map(read, items))
+        return self.enqueue_many(items, limit=self.queue_size or 0, read=read)  # type: ignore[return-value]
 
-    def _batch_item(self, item: Any, defaults: Settings = DEFAULTS) -> tuple[Any, ...]:
-        """One item of a batch as the core wants it. The core asks for items that have more than plain calls."""
+    def _batch_item(self, item: Any, defaults: Settings) -> Item:
         call = call_of(item, defaults)
         settings, options = call.settings, call.settings.task_options
         coroutine = is_async(call.func)

@@ -1,8 +1,8 @@
 /* batch.c: enqueue_many(): many tasks by one call, all or nothing, with one wake-up per sleeping worker.
  *
  * An item is a tuple (func, args, kwargs, lane, delay, expires, timeout, options, extra, queue), or a dict
- * with func, args, kwargs and priority, which takes the engine's defaults; a dict with more goes through
- * engine._batch_item(), which returns a tuple.
+ * with func, args, kwargs and priority, which takes the engine's defaults; of anything else `read`, if it is
+ * given, makes a tuple.
  */
 #include "binding.h"
 
@@ -22,16 +22,16 @@ typedef struct Batch {
     unsigned place_count;
     uint64_t limit;
     int64_t now;
+    PyObject *read; /* borrowed, or NULL */
 } Batch;
 
-static PyObject *key_func, *key_args, *key_kwargs, *name_batch_item;
+static PyObject *key_func, *key_args, *key_kwargs;
 
 int bl_batch_init(void) {
     key_func = PyUnicode_InternFromString("func");
     key_args = PyUnicode_InternFromString("args");
     key_kwargs = PyUnicode_InternFromString("kwargs");
-    name_batch_item = PyUnicode_InternFromString("_batch_item");
-    return key_func != NULL && key_args != NULL && key_kwargs != NULL && name_batch_item != NULL ? 0 : -1;
+    return key_func != NULL && key_args != NULL && key_kwargs != NULL ? 0 : -1;
 }
 
 static bool known_function(PyObject *func) {
@@ -131,6 +131,20 @@ static TaskObject *build(EngineObject *engine, Submission *what, PyObject *args,
     return task;
 }
 
+static PyObject *as_tuple(Batch *batch, PyObject *item) {
+    if (PyTuple_Check(item))
+        return Py_NewRef(item);
+    if (batch->read == NULL)
+        return PyErr_Format(PyExc_TypeError, "a batch item is a tuple, or a dict of func, args, kwargs and priority, not %R",
+                            item);
+    PyObject *made = PyObject_CallOneArg(batch->read, item);
+    if (made == NULL || PyTuple_Check(made))
+        return made;
+    PyErr_Format(PyExc_TypeError, "read() must return a tuple, not %R", made);
+    Py_DECREF(made);
+    return NULL;
+}
+
 static TaskObject *from_own_item(Batch *batch, PyObject *item) {
     EngineObject *engine = batch->engine;
     Submission what = {
@@ -152,14 +166,9 @@ static TaskObject *from_own_item(Batch *batch, PyObject *item) {
     } else {
         args = kwargs = NULL;
         what.lane = engine->defaults.lane;
-        made = PyTuple_Check(item) ? Py_NewRef(item)
-                                   : PyObject_CallMethodOneArg((PyObject *)engine, name_batch_item, item);
+        made = as_tuple(batch, item);
         if (made == NULL)
             return NULL;
-        if (!PyTuple_Check(made)) {
-            PyErr_Format(PyExc_TypeError, "_batch_item() must return a tuple, not %R", made);
-            goto done;
-        }
         if (from_tuple(made, &what, &args, &kwargs) < 0)
             goto done;
     }
@@ -315,10 +324,11 @@ static int build_all(Batch *batch, PyObject *items) {
 }
 
 PyObject *bl_engine_enqueue_many(PyObject *self, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"items", "limit", NULL};
+    static char *names[] = {"items", "limit", "read", NULL};
     PyObject *given;
+    PyObject *read = Py_None;
     unsigned long long limit = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$K:enqueue_many", names, &given, &limit))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$KO:enqueue_many", names, &given, &limit, &read))
         return NULL;
     EngineObject *engine = (EngineObject *)self;
     if (bl_engine_enter(engine) < 0)
@@ -326,7 +336,8 @@ PyObject *bl_engine_enqueue_many(PyObject *self, PyObject *args, PyObject *kwarg
     PyObject *items = bl_own_items(given, "enqueue_many() needs a sequence of tasks");
     if (items == NULL)
         return NULL;
-    Batch batch = {.engine = engine, .limit = limit, .now = bl_core_now(engine->core)};
+    Batch batch = {
+        .engine = engine, .limit = limit, .now = bl_core_now(engine->core), .read = read != Py_None ? read : NULL};
     PyObject *handles = NULL;
     batch.tasks = PyMem_New(TaskObject *, PySequence_Fast_GET_SIZE(items) + 1);
     if (batch.tasks == NULL) {

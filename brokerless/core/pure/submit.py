@@ -17,6 +17,8 @@ from .task import Task
 _CO_NOT_PLAIN = 0x80 | 0x200  # coroutine function, asynchronous generator function
 
 
+ReadItem = Callable[[Any], tuple[Any, ...]]
+
 _NO_KEYWORDS: dict[str, Any] = {}
 
 
@@ -222,9 +224,9 @@ class Submitting(Ending):
             self._c_hook(hook, task)
         return task
 
-    def enqueue_many(self, items: Sequence[Any], *, limit: int) -> list[Task]:
-        """All of them or none, with one wake-up."""
-        checked = [self._c_check_item(item) for item in tuple(items)]  # whoever is asked may change them
+    def enqueue_many(self, items: Sequence[Any], *, limit: int, read: ReadItem | None = None) -> list[Task]:
+        """All of them or none, with one wake-up. `read` makes a tuple of an item that is neither one nor a plain dict."""
+        checked = [self._c_check_item(item, read) for item in tuple(items)]  # whoever is asked may change them
         if not checked:
             return []
         self._c_ready_to_submit()
@@ -248,9 +250,12 @@ class Submitting(Ending):
             self._c_after_push(queue, idle, first_lane)
         return tasks
 
-    def _c_check_item(self, item: Any) -> tuple[Any, ...]:
+    def _c_check_item(self, item: Any, read: ReadItem | None) -> tuple[Any, ...]:
         if not isinstance(item, tuple):
-            item = self._c_plain_item(item) or self._batch_item(item)
+            plain = self._c_plain_item(item)
+            if plain is None and read is None:
+                raise TypeError(f"a batch item is a tuple, or a dict of func, args, kwargs and priority, not {item!r}")
+            item = plain if plain is not None or read is None else read(item)
         if not isinstance(item, tuple) or len(item) != 10:
             raise TypeError(f"a batch item must be a tuple of 10, not {item!r}")
         func, args, kwargs, lane, delay, expires, timeout, options, extra, queue = item
@@ -274,10 +279,6 @@ class Submitting(Ending):
         ):
             return None
         return func, args, kwargs or None, int(lane), None, None, self._c_timeout, self._c_options, None, self._c_queue
-
-    def _batch_item(self, item: Any) -> tuple[Any, ...]:
-        """The tuple for an item that is neither one nor a plain dict; the Python half knows more kinds."""
-        raise TypeError(f"a batch item is a tuple, or a dict of func, args, kwargs and priority, not {item!r}")
 
     def _c_first_full(self, rooms: dict[tuple[int, int], int], limit: int) -> tuple[int, int, int] | None:
         if limit:

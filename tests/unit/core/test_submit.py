@@ -266,24 +266,29 @@ def test_batch_wakes_the_workers(rig: Rig) -> None:
     assert all(task.wait(10) for task in tasks)
 
 
-def test_other_items_of_a_batch_are_asked_of_python(make_rig: Callable[..., Rig]) -> None:
-    class Own(core.Engine):
-        def _batch_item(self, item: Any) -> Any:
-            return plain, (item,), None, 1, None, None, None, None, None, 0
+def test_other_items_of_a_batch_are_read_by_the_caller(rig: Rig) -> None:
+    def read(item: Any) -> Any:
+        return plain, (item,), None, 1, None, None, None, None, None, 0
 
-    rig = make_rig(engine_type=Own)
-    tasks = rig.engine.enqueue_many(["anything", {"func": plain, "tags": ["a"]}, {"func": coroutine}], limit=0)
+    items = ["anything", {"func": plain, "tags": ["a"]}, {"func": coroutine}]
+    tasks = rig.engine.enqueue_many(items, limit=0, read=read)
     assert [task.args[0] for task in tasks] == ["anything", {"func": plain, "tags": ["a"]}, {"func": coroutine}]
 
 
-def test_a_batch_is_what_its_list_held_at_the_call(make_rig: Callable[..., Rig]) -> None:
-    class Own(core.Engine):
-        def _batch_item(self, item: Any) -> Any:
-            items.clear()
-            return plain, (item,), None, 1, None, None, None, None, None, 0
+@pytest.mark.parametrize("read", [None, list, lambda item: (plain, ())], ids=["nobody", "a list", "too short"])
+def test_items_that_nobody_can_read(rig: Rig, read: Any) -> None:
+    with pytest.raises(TypeError):
+        rig.engine.enqueue_many([{"func": plain}, {"func": plain, "tags": ["a"]}], limit=0, read=read)
+    assert rig.engine.outstanding() == 0
+
+
+def test_a_batch_is_what_its_list_held_at_the_call(rig: Rig) -> None:
+    def read(item: Any) -> Any:
+        items.clear()
+        return plain, (item,), None, 1, None, None, None, None, None, 0
 
     items: list[Any] = [str(number) for number in range(2000)]
-    tasks = make_rig(engine_type=Own).engine.enqueue_many(items, limit=0)
+    tasks = rig.engine.enqueue_many(items, limit=0, read=read)
     assert [task.args for task in tasks] == [(str(number),) for number in range(2000)]
 
 
