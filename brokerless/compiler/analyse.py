@@ -54,23 +54,24 @@ _COMPARISONS = (ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq)
 _MAX_LOOP_DEPTH = 8
 
 
-def analyse(func: object) -> Verdict:
-    """Whether ``func`` can be compiled for some argument types."""
-    refused = _refusal(func)
+def analyse(func: object, guards: Guards | None = None) -> Verdict:
+    """Whether ``func`` can be compiled for some argument types. ``guards`` get what the answer rests on, but for the code
+    of ``func`` itself."""
+    refused = _refusal(func, guards or Guards())
     return Verdict(True) if refused is None else Verdict(False, refused.reason, refused.line)
 
 
 def refusals(func: object) -> list[Refused]:
     """Why ``func`` stays in Python: what is refused in each of its statements, by line; empty for one that qualifies."""
     found: list[Refused] = []
-    last = _refusal(func, found)
+    last = _refusal(func, Guards(), found)
     return found if last is None else [*found, last]
 
 
-def _refusal(func: object, found: list[Refused] | None = None) -> Refused | None:
+def _refusal(func: object, guards: Guards, found: list[Refused] | None = None) -> Refused | None:
     """What ends the look at ``func``; see ``check``."""
     try:
-        check(unwrap(func), set(), found)
+        check(unwrap(func), set(), guards, found)
     except Refused as refused:
         return refused
     except RecursionError:
@@ -95,14 +96,14 @@ def has_work(func: object) -> bool:
     return False
 
 
-def check(func: object, seen: set[int], found: list[Refused] | None = None) -> None:
+def check(func: object, seen: set[int], guards: Guards, found: list[Refused] | None = None) -> None:
     """Raises ``Refused`` for ``func`` or for a function that it calls; with ``found``, notes there what is refused in each
     of its own statements. ``seen``: functions that qualify, and those that are being looked at."""
     if id(func) in seen:
         return
     seen.add(id(func))
     try:
-        _Walk(read(func), seen, found).run()
+        _Walk(read(func), seen, guards, found).run()
     except Refused:
         seen.discard(id(func))  # whoever calls it once more is refused too
         raise
@@ -111,10 +112,11 @@ def check(func: object, seen: set[int], found: list[Refused] | None = None) -> N
 class _Walk:
     """Looks at every statement. It ends with the first refusal, or notes each in ``found`` and goes on."""
 
-    def __init__(self, source: Source, seen: set[int], found: list[Refused] | None = None) -> None:
+    def __init__(self, source: Source, seen: set[int], guards: Guards, found: list[Refused] | None = None) -> None:
         self._source = source
         self._found = found
-        self._scope = Scope(source.func, Guards())
+        self._guards = guards
+        self._scope = Scope(source.func, guards)
         self._seen = seen
         self._loops = 0
 
@@ -321,7 +323,7 @@ class _Walk:
 
     def _callee(self, func: FunctionType, node: ast.Call) -> None:
         try:
-            check(func, self._seen)
+            check(func, self._seen, self._guards)
         except Refused as refused:
             where = f" (its line {refused.line})" if refused.line else ""
             raise Refused(

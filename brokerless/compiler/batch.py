@@ -22,29 +22,38 @@ if TYPE_CHECKING:
 
 # A stop is seen at each row; results are boxed chunk by chunk so that the memory of both forms is never needed at once.
 _CHUNK = 1 << 20
+_SIZED = (list, tuple, range, bytes, bytearray, memoryview, array.array)
 
 
 def run_batch(compiler: TaskCompiler, function: CompiledFunction, columns: Sequence[Iterable[Any]]) -> list[Any]:
     """The results in order. Anything that cannot be packed is called one by one."""
-    held = [column if isinstance(column, (list, tuple, array.array)) else list(column) for column in columns]
-    count = min((len(column) for column in held), default=0)
-    if count == 0:
+    held = _held(columns)
+    if not held or not all(map(len, held)):
         return []
     packed = [_pack(column) for column in held]
     variant = None
-    if all(one is not None for one in packed):
+    # By position alone: what a keyword-only parameter makes of that is an error of Python's.
+    if all(one is not None for one in packed) and not function.__code__.co_kwonlyargcount:
         signature: Signature = tuple(FLOAT if one.typecode == "d" else INT for one in packed if one is not None)
         variant = compiler.batch_variant(function, signature)
     if variant is None or not variant.entry.batch:
         return [function(*row) for row in zip(*held, strict=False)]
-    return run_packed(variant, [one for one in packed if one is not None], count)
+    return run_packed(variant, [one for one in packed if one is not None])
 
 
-def run_packed(variant: Variant, columns: list[array.array[Any]], count: int) -> list[Any]:
+def _held(columns: Sequence[Iterable[Any]]) -> list[Any]:
+    """The columns as sequences. They are read before the first call, and no further than the shortest goes."""
+    if len(columns) == 1 or all(isinstance(column, _SIZED) for column in columns):
+        return [column if isinstance(column, (list, tuple, array.array)) else list(column) for column in columns]
+    return list(zip(*zip(*columns, strict=False), strict=True))  # one of them may have no end
+
+
+def run_packed(variant: Variant, columns: list[array.array[Any]]) -> list[Any]:
     """The loop over packed columns. Rows that bail are redone with the scalars of their row."""
     entry = variant.entry
     native = variant.library.batch(variant.index)
     views = [ffi.from_buffer(column) for column in columns]
+    count = min(map(len, columns))  # not before: while its view is held nobody can make an array shorter
     pointers = ffi.new("void *[]", [ffi.cast("void *", view) for view in views])
     depth = depth_left(entry.max_depth) if entry.recursive or entry.calls_others else 1 << 30
     results: list[Any] = []

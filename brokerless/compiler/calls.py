@@ -143,8 +143,8 @@ class Calls:
         if sequence is None or sequence.kind.kind != "numpy":
             return None
         index = self._expressions.scalar(node.slice)
-        if not index.mask:
-            return NEVER
+        if not index.mask or index.mask & BOOL:
+            return NEVER  # for NumPy a bool is no position: array[True] has a dimension more
         return self._expressions.element(sequence, f"brl_at(c, {as_int(index)}, {sequence.c}.n)")
 
     def _convert(self, name: str, value: Val) -> Val:

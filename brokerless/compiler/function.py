@@ -6,7 +6,6 @@ It decides nothing about when to compile: it asks its ``TaskCompiler`` for the s
 from __future__ import annotations
 
 import functools
-import inspect
 import threading
 import time
 from collections.abc import Callable
@@ -20,6 +19,12 @@ from .types import Signature, signature_name
 if TYPE_CHECKING:
     from .tier import TaskCompiler
     from .variant import Variant
+    from .verdicts import Known
+
+STRAIGHT_LINE = "it has no loop and no recursion: as a single call it is not faster than Python"
+
+OUTDATED: Any = object()
+"""What a variant gives when a guard of it does not hold any more: nothing has run."""
 
 _SAMPLES = 8
 # Called with the code of each native caller: its frame is what a thread shows while compiled code runs.
@@ -38,12 +43,13 @@ class CompiledFunction:
         self.variants: dict[Signature, Variant] = {}
         self.refused: dict[Signature, str] = {}
         self.pending: set[Signature] = set()
+        # The verdict and the wish for which everything has been done that is done before a first run.
+        self.prepared: tuple[Known, bool | str] | None = None
         self.invalidations = 0
         self.python_seconds: list[float] = []
         self.native_seconds: list[float] = []
         self._func: Callable[..., Any] = func
         self._owner = owner
-        self._names = inspect.getfullargspec(func).args + inspect.getfullargspec(func).kwonlyargs
         self._fast: dict[tuple[type, ...], Callable[..., Any]] = {}
         self._lock = threading.Lock()
 
@@ -62,40 +68,49 @@ class CompiledFunction:
         return self._func.__qualname__
 
     def _slow(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        full = self._bound(args, kwargs)
-        if full is None or not self.verdict.can_compile:
-            return self._func(*args, **kwargs)
-        kinds = tuple(map(types.of_value, full))
-        if None in kinds:
-            return self._func(*args, **kwargs)
-        signature: Signature = kinds  # type: ignore[assignment]
+        while True:
+            full = self._bound(args, kwargs)
+            if full is None or not self.verdict.can_compile:
+                return self._func(*args, **kwargs)
+            kinds = tuple(map(types.of_value, full))
+            if None in kinds:
+                return self._func(*args, **kwargs)
+            signature: Signature = kinds  # type: ignore[assignment]
+            variant = self._variant(signature)
+            if variant is None:
+                break
+            result = self._native(variant, full)
+            if result is not OUTDATED:
+                return result
+        if self.mode == "require" and signature in self.refused:
+            raise CompilationError(f"{self._name()} for {signature_name(signature)}: {self.refused[signature]}")
+        return self._python(args, kwargs)
+
+    def _variant(self, signature: Signature) -> Variant | None:
+        """The variant to call now; the first time, and when the last one does not hold any more, it is asked for."""
         variant = self.variants.get(signature)
-        if variant is not None and variant.stale:
+        if variant is not None and not variant.still_valid():
             self._invalidate(variant)
             variant = None
         if variant is None and signature not in self.refused and signature not in self.pending:
             self._owner.request(self, signature)
             variant = self.variants.get(signature)
-        if variant is not None:
-            return self._native(variant, full)
-        if self.mode == "require" and signature in self.refused:
-            raise CompilationError(f"{self._name()} for {signature_name(signature)}: {self.refused[signature]}")
-        return self._python(args, kwargs)
+        return variant
 
     def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...] | None:
         """All arguments in order, or None when Python should sort it out."""
         func: Any = self._func
-        defaults = func.__defaults__ or ()
         code = func.__code__
-        named, count = self._names, code.co_argcount
-        if len(args) == len(named) == count and not kwargs:
+        count, total = code.co_argcount, code.co_argcount + code.co_kwonlyargcount
+        if len(args) == total == count and not kwargs:
             return args
         if len(args) > count:
             return None
+        defaults = func.__defaults__ or ()
         full = list(args)
         used = 0
-        for index in range(len(args), len(named)):
-            name = named[index]
+        # Not what `inspect` says: a function may carry another signature than that of its code.
+        for index, name in enumerate(code.co_varnames[len(args) : total], len(args)):
             if name in kwargs and index >= code.co_posonlyargcount:
                 full.append(kwargs[name])
                 used += 1
@@ -136,13 +151,13 @@ class CompiledFunction:
             return
 
         def call(*given: Any) -> Any:
-            if variant.stale:
+            result = variant.call(*given)
+            if result is OUTDATED:
                 self._fast.pop(key, None)
                 return self._slow(given, {})
-            return variant.call(*given)
+            return result
 
-        # Only guards can make a variant stale.
-        self._fast[key] = variant.call if variant.check is None else call
+        self._fast[key] = call
 
     def _invalidate(self, variant: Variant) -> None:
         with self._lock:
@@ -160,6 +175,14 @@ class CompiledFunction:
         """The function's own: what looks for the task's frames on a stack compares with it."""
         code: CodeType = self._func.__code__
         return code
+
+    def wish(self, mode: bool | str, verdict: Verdict) -> None:
+        """Somebody wants it compiled before it runs, also where that is not faster. `verdict` is a new look at it."""
+        with self._lock:
+            self.mode = mode
+            if self.invalidations <= _MAX_INVALIDATIONS:
+                self.verdict = verdict
+            self.refused = {key: reason for key, reason in self.refused.items() if reason != STRAIGHT_LINE}
 
     def new_lock(self) -> None:
         """In a forked child."""

@@ -51,6 +51,9 @@ class Guards:
     def watch(self, holder: dict[str, Any], key: str, value: Any) -> None:
         self.items[(id(holder), key)] = (holder, key, value)
 
+    def miss(self, holder: dict[str, Any], key: str) -> None:
+        self.absent[(id(holder), key)] = (holder, key)
+
     def watch_function(self, func: FunctionType) -> None:
         self.functions[id(func)] = (func, func.__code__, func.__defaults__, func.__kwdefaults__)
 
@@ -113,6 +116,7 @@ class Scope:
             try:
                 value = cell.cell_contents
             except ValueError:
+                self._guards.cells[id(cell)] = (cell, None)  # whatever value it gets ends this
                 raise Refused(f"the enclosing variable {name!r} has no value yet", node.lineno) from None
             self._guards.cells[id(cell)] = (cell, value)
             return value
@@ -123,8 +127,10 @@ class Scope:
         if name in self._builtins:
             value = self._builtins[name]
             self._guards.watch(self._builtins, name, value)
-            self._guards.absent[(id(self._globals), name)] = (self._globals, name)
+            self._guards.miss(self._globals, name)
             return value
+        self._guards.miss(self._globals, name)
+        self._guards.miss(self._builtins, name)
         raise Refused(f"the name {name!r} is not defined", node.lineno)
 
     def _attribute(self, node: ast.Attribute) -> Meaning:
@@ -137,6 +143,7 @@ class Scope:
                 raise Refused(f"{what}: of the modules only math is compiled", node.lineno)
             raise Refused(f"{what}: attributes are not compiled", node.lineno)
         if node.attr not in vars(math):
+            self._guards.miss(vars(math), node.attr)
             raise Refused(f"math has no {node.attr!r}", node.lineno)
         value = vars(math)[node.attr]
         self._guards.watch(vars(math), node.attr, value)

@@ -220,6 +220,8 @@ def _entry_text(entry: Entry, root: FunctionEmitter) -> str:
     for index, kind in enumerate(entry.signature):
         if isinstance(kind, Seq):
             params += [f"const void *a{index}", f"i64 n{index}"]
+            if kind.kind == "memoryview" and kind.code not in "?bB":  # it can begin anywhere in what it is a view of
+                setup.append(f"    BRL_CHECK((__UINTPTR_TYPE__)a{index} % _Alignof({kind.ctype}) != 0);")
             setup.append(f"    brl_seq s{index} = {{a{index}, n{index}}};")
             args.append(f"s{index}")
         else:

@@ -16,6 +16,7 @@ from functools import reduce
 from types import CodeType, FunctionType
 
 from .errors import Refused
+from .function import CompiledFunction
 
 _FUTURES = reduce(lambda flags, name: flags | getattr(__future__, name).compiler_flag, __future__.all_feature_names, 0)
 _MAX_LINES = 400
@@ -39,12 +40,9 @@ class Source:
 
 
 def unwrap(func: object) -> object:
-    """The plain function below compiled callables (not below other people's decorators: those change behaviour)."""
-    seen = 0
-    while hasattr(func, "__brokerless_function__") and seen < 10:
-        func = func.__brokerless_function__
-        seen += 1
-    return func
+    """The plain function below a compiled one. Not below other people's decorators, which change behaviour, also where they
+    carry what `functools.wraps` has copied from a compiled function."""
+    return func.__brokerless_function__ if isinstance(func, CompiledFunction) else func
 
 
 def read(func: object) -> Source:

@@ -9,6 +9,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING
 
 from ..livesets import LiveSet
+from .verdicts import Carried
 
 if TYPE_CHECKING:
     from .function import CompiledFunction
@@ -18,16 +19,11 @@ __all__ = ["FormTable"]
 _FORMS = "__brokerless_forms__"
 
 
-class _Forms:
-    """What a function carries. Whoever pickles or copies the function by value gets an empty tuple in its place."""
-
+class _Forms(Carried):
     __slots__ = ("made",)
 
     def __init__(self, made: tuple[CompiledFunction, ...]) -> None:
         self.made = made
-
-    def __reduce__(self) -> tuple[type, tuple[()]]:
-        return tuple, ()
 
 
 def _forms_of(func: FunctionType) -> list[CompiledFunction]:

@@ -23,12 +23,13 @@ from .bridge import bridge
 from .build import Builder, refusal
 from .cache import Cache
 from .errors import BuildError, CompilationError, Refused, Verdict
-from .function import CompiledFunction, frame_hooks
+from .function import STRAIGHT_LINE, CompiledFunction, frame_hooks
 from .info import CompilationInfo, info_of, speedup_of
 from .source import unwrap
 from .table import FormTable
 from .toolchain import Toolchain
 from .types import Signature, signature_name
+from .verdicts import known
 
 if TYPE_CHECKING:
     from .variant import Variant
@@ -38,7 +39,6 @@ log = logging.getLogger("brokerless.compiler")
 _IDLE_SECONDS = 0.25
 _MOST_LOOKED = 10_000
 _MEASURE_BELOW = 0.0005
-STRAIGHT_LINE = "it has no loop and no recursion: as a single call it is not faster than Python"
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -97,20 +97,27 @@ class TaskCompiler:
         if isinstance(func, CompiledFunction):
             return func
         plain = unwrap(func)
-        verdict = analyse(plain)
-        if not verdict.can_compile or not isinstance(plain, FunctionType):
-            self._refuse(func, verdict, mode)
+        if not isinstance(plain, FunctionType):
+            self._refuse(func, analyse(plain), mode)
             return func
+        judged = known(plain)
+        if not judged.verdict.can_compile:
+            self._refuse(func, judged.verdict, mode)
+            return func
+        form = self._functions.get(plain) or self._new_form(plain, mode, judged.verdict)
+        if mode is not None and form.prepared != (judged, mode):
+            form.wish(mode, judged.verdict)
+            self._ahead(form, plain)
+            form.prepared = (judged, mode)
+        return form
+
+    def _new_form(self, plain: FunctionType, mode: bool | str | None, verdict: Verdict) -> CompiledFunction:
         with self._lock:
-            found = self._functions.get(plain)
-            if found is None:
-                found = CompiledFunction(plain, self, mode, verdict)
-                self._functions.add(plain, found)
-            elif mode is not None:
-                found.mode = mode
-        if mode is not None:
-            self._ahead(found, plain)
-        return found
+            form = self._functions.get(plain)
+            if form is None:
+                form = CompiledFunction(plain, self, mode, verdict)
+                self._functions.add(plain, form)
+            return form
 
     def _refuse(self, func: Any, verdict: Verdict, mode: bool | str | None) -> None:
         name = getattr(func, "__qualname__", repr(func))
@@ -136,10 +143,12 @@ class TaskCompiler:
             self._refuse(plain, Verdict(False, missing), function.mode)
             return
         signature = types.of_annotations(plain)
-        if signature is not None and signature not in function.variants and signature not in function.refused:
+        if signature is None:
+            return
+        if signature not in function.variants:
             self.request(function, signature)
-            if function.mode == "require" and signature in function.refused:
-                raise CompilationError(f"{plain.__qualname__} cannot be compiled: {function.refused[signature]}")
+        if function.mode == "require" and signature in function.refused:
+            raise CompilationError(f"{plain.__qualname__} cannot be compiled: {function.refused[signature]}")
 
     def look(self, func: FunctionType) -> CompiledFunction | bool:
         """What a task without a wish gets: the compiled form once it is known that it pays, False when it does not,
@@ -275,7 +284,7 @@ class TaskCompiler:
                 return
             started = time.perf_counter()
             try:
-                variant.func(*args)
+                variant.python(*args)
             except Exception:
                 return
             function.python_seconds.append(time.perf_counter() - started)

@@ -107,13 +107,19 @@ def of_value(value: object) -> Type | None:
         return _BOXED.get((cls, type(items[0]) if items else int))
     if cls is bytes:
         return BYTES
-    if isinstance(value, array.array) and cls is array.array:
+    if cls is array.array:
+        value = typing.cast("array.array[Any]", value)
         return Seq("array", value.typecode) if value.typecode in ELEMENTS else None
-    if isinstance(value, memoryview):
+    return _of_memoryview(value) if cls is memoryview else _of_numpy(value)
+
+
+def _of_memoryview(value: Any) -> Seq | None:
+    try:
         code = value.format.removeprefix("@")
         plain = value.ndim == 1 and value.c_contiguous and code in ELEMENTS
-        return Seq("memoryview", code) if plain else None
-    return _of_numpy(value)
+    except ValueError:
+        return None  # it was released: the function may never look at it
+    return Seq("memoryview", code) if plain else None
 
 
 def _of_numpy(value: Any) -> Seq | None:

@@ -11,12 +11,13 @@ import itertools
 import sys
 import threading
 from collections.abc import Callable
-from types import CodeType
+from types import CodeType, FunctionType
 from typing import Any
 
 from .bridge import bridge
 from .control import ffi, local, stopped
 from .cruntime import SENTINEL
+from .function import OUTDATED
 from .loader import Library
 from .program import Entry
 from .types import BOOL, FLOAT, INT, NONE, Seq, Signature
@@ -52,7 +53,7 @@ def _decode(item: Any) -> Any:
 class Variant:
     """A signature with its loaded code and what is known of it."""
 
-    def __init__(self, func: Callable[..., Any], entry: Entry, library: Library, index: int) -> None:
+    def __init__(self, func: FunctionType, entry: Entry, library: Library, index: int) -> None:
         self.func = func
         self.entry = entry
         self.library = library
@@ -60,11 +61,14 @@ class Variant:
         self.milliseconds = 0.0
         self.cached = False
         self.text = ""
-        self.check = entry.guards.checker()
+        check = entry.guards.checker()
+        assert check is not None  # the function's own code is always watched
+        self.check = check
         self.stale = False
         self._native = itertools.count()
         self._redone = itertools.count()
-        self.call = self._make()
+        #: With all arguments by position: natively where that gives the same, and in Python.
+        self.call, self.python = self._make()
 
     @property
     def signature(self) -> Signature:
@@ -79,20 +83,21 @@ class Variant:
         return _value(self._redone)
 
     def still_valid(self) -> bool:
-        return self.check is None or self.check()
+        return not self.stale and self.check()
 
-    def _redo(self, *args: Any) -> Any:
+    def _redo(self, *args: Any, **kwargs: Any) -> Any:
         next(self._redone)
-        return self.func(*args)
+        return self.func(*args, **kwargs)
 
-    def _outdated(self, *args: Any) -> Any:
+    def _outdated(self) -> Any:
         self.stale = True
-        return self.func(*args)
+        return OUTDATED
 
-    def _make(self) -> Callable[..., Any]:
+    def _make(self) -> tuple[Callable[..., Any], Callable[..., Any]]:
         entry = self.entry
         names = [f"a{index}" for index in range(len(entry.signature))]
         args = ", ".join(names)
+        again = ", ".join(_as_python_takes_them(self.func, names))
         space: dict[str, Any] = {
             "native": self.library.call(entry, self.index),
             "library": self.library,
@@ -101,6 +106,7 @@ class Variant:
             "redo": self._redo,
             "outdated": self._outdated,
             "check": self.check,
+            "func": self.func,
             "count": self._native,
             "copy": bridge.copy,
             "view": ffi.from_buffer,
@@ -109,9 +115,8 @@ class Variant:
             "decode": _decode,
             "depth_left": depth_left,
         }
-        text = [f"def call({args}):"]
-        if self.check is not None:
-            text += ["  if not check():", f"    return outdated({args})"]
+        text = [f"def python({args}):", f"  return func({again})"]
+        text += [f"def call({args}):", "  if not check():", "    return outdated()"]
         passed = ["local.record", _depth(entry)]
         for name, kind in zip(names, entry.signature, strict=True):
             if not isinstance(kind, Seq):
@@ -120,7 +125,11 @@ class Variant:
             held = name
             if kind.boxed:
                 held = f"{name}_copy"
-                text += [f"  {held} = copy({name}, {kind.code!r})", f"  if {held} is None:", f"    return redo({args})"]
+                text += [
+                    f"  {held} = copy({name}, {kind.code!r})",
+                    f"  if {held} is None:",
+                    f"    return redo({again})",
+                ]
             text.append(f"  {name}_view = view({held})")
             passed += [f"{name}_view", f"len({held})"]
         if not entry.plain:
@@ -141,10 +150,17 @@ class Variant:
         ]
         if views:
             inner = ["try:", *("  " + line for line in inner), "finally:", *(f"  release({view})" for view in views)]
-        text += ["  " + line for line in inner] + [f"  return redo({args})"]
+        text += ["  " + line for line in inner] + [f"  return redo({again})"]
         exec(_code("\n".join(text)), space)
-        made: Callable[..., Any] = space["call"]
-        return made
+        return space["call"], space["python"]
+
+
+def _as_python_takes_them(func: FunctionType, names: list[str]) -> list[str]:
+    """The arguments of a call of the function itself: those of its keyword-only parameters by name."""
+    code = func.__code__
+    return [
+        name if index < code.co_argcount else f"{code.co_varnames[index]}={name}" for index, name in enumerate(names)
+    ]
 
 
 @functools.lru_cache(maxsize=64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import itertools
 import threading
 import time
 from typing import Any
@@ -50,6 +51,27 @@ def test_columns_that_cannot_be_packed(compiler: TaskCompiler) -> None:
     assert same(compiler, samples.build_report, [[1], [2]]) == 2
 
 
+def test_columns_that_are_read_once(compiler: TaskCompiler) -> None:
+    numbers = iter(range(100))
+    assert compiler.map_batch(samples.add, [1, 2, 3], itertools.count()) == [1, 3, 5]
+    assert compiler.map_batch(samples.add, numbers, [10, 20]) == list(map(samples.add, iter(range(100)), [10, 20]))
+    assert next(numbers) == 3  # as after map(), which finds out that the other column is at its end
+    assert compiler.map_batch(samples.add, iter(()), itertools.count()) == []
+    assert compiler.map_batch(samples.is_big, (n * 400 for n in range(3))) == [False, True, True]
+
+
+def test_an_array_that_becomes_shorter_before_the_loop(compiler: TaskCompiler, monkeypatch: pytest.MonkeyPatch) -> None:
+    left, right = array.array("q", range(5000)), array.array("q", range(5000))
+    building = compiler.batch_variant
+
+    def meanwhile(*args: Any) -> Any:
+        del right[10:]
+        return building(*args)
+
+    monkeypatch.setattr(compiler, "batch_variant", meanwhile)
+    assert compiler.map_batch(samples.add, left, right) == [2 * n for n in range(10)]
+
+
 def test_the_first_exception_is_raised(compiler: TaskCompiler) -> None:
     with pytest.raises(ZeroDivisionError):
         compiler.map_batch(samples.divide, [1, 2, 3], [1, 0, 2])
@@ -67,14 +89,14 @@ def test_a_batch_can_be_stopped_and_goes_on_after_an_interrupt(compiler: TaskCom
     variant = compiler.builder.variant(samples.collatz, (INT,))
     column = array.array("q", [200] * 2000)
     with pytest.raises(TimeoutError), watcher.deadline(0.02, TimeoutError()):
-        run_packed(variant, [column] * 1, 2000)
+        run_packed(variant, [column])
         time.sleep(0)  # where a very fast machine was done, the deadline has its say here
         compiler.builder.variant(samples.forever, (INT,)).call(1)
     finished = threading.Event()
     results: list[Any] = []
 
     def work() -> None:
-        results.extend(run_packed(variant, [column], 2000))
+        results.extend(run_packed(variant, [column]))
         finished.set()
 
     thread = threading.Thread(target=work)
@@ -90,6 +112,6 @@ def test_a_batch_can_be_stopped_and_goes_on_after_an_interrupt(compiler: TaskCom
 def test_float_batches_keep_nan(compiler: TaskCompiler) -> None:
     variant = compiler.builder.variant(samples.add, (FLOAT, FLOAT))
     nan = float("nan")
-    values = run_packed(variant, [array.array("d", [1.0, nan]), array.array("d", [2.0, 1.0])], 2)
+    values = run_packed(variant, [array.array("d", [1.0, nan]), array.array("d", [2.0, 1.0])])
     assert values[0] == 3.0
     assert values[1] != values[1]
