@@ -9,6 +9,7 @@ As a program: ``python -m tests.stress.compiler_differences COUNT SEED [ubsan]``
 
 from __future__ import annotations
 
+import array
 import importlib.util
 import sys
 import tempfile
@@ -20,12 +21,14 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 from brokerless.compiler import types
+from brokerless.compiler.batch import run_packed
 from brokerless.compiler.bridge import bridge
 from brokerless.compiler.build import Builder
 from brokerless.compiler.cache import Cache
 from brokerless.compiler.errors import Refused
 from brokerless.compiler.program import Program as CProgram
 from brokerless.compiler.toolchain import WARNINGS, Toolchain, find
+from brokerless.compiler.variant import Variant
 
 from .compiler_arguments import argument
 from .compiler_programs import Writer
@@ -43,6 +46,7 @@ class Report:
     calls: int = 0
     native: int = 0
     values: int = 0
+    batched: int = 0
     differences: list[str] = field(default_factory=list)
 
 
@@ -129,15 +133,35 @@ def _one_file(builder: Builder, folder: Path, seed: int, size: int, calls: int, 
         chosen.append((program, rows))
     variants = builder.load(jobs)
     for (program, rows), variant in zip(chosen, variants, strict=True):
+        with_value = []
         for row in rows:
             expected, got = outcome(variant.func, row), outcome(variant.call, row)
             report.calls += 1
-            report.values += expected.startswith("gives")
+            if expected.startswith("gives"):
+                report.values += 1
+                with_value.append((row, expected))
             if expected != got:
                 report.differences.append(
                     f"seed {seed} {program.name}{row!r}\n  Python {expected}\n  C      {got}\n{program.text}"
                 )
         report.native += variant.native_calls
+        _as_batch(variant, with_value, f"seed {seed} {program.name} as a batch:\n{program.text}", report)
+
+
+def _as_batch(variant: Variant, rows: list[tuple[tuple[Any, ...], str]], name: str, report: Report) -> None:
+    """The rows that have a value once more, in one native loop, if they fit into its columns."""
+    if not variant.entry.batch or not all(kind in (types.INT, types.FLOAT) for kind in variant.signature):
+        return
+    rows = [(row, text) for row, text in rows if all(type(one) is float or -(2**63) <= one < 2**63 for one in row)]
+    if not rows:
+        return
+    codes = ["d" if kind == types.FLOAT else "q" for kind in variant.signature]
+    columns = [array.array(code, column) for code, column in zip(codes, zip(*(row for row, _ in rows)))]
+    report.batched += 1
+    expected = [text for _, text in rows]
+    got = [f"gives {_typed(value)}" for value in run_packed(variant, columns)]
+    if got != expected:
+        report.differences.append(f"{name}\n  rows   {rows}\n  Python {expected}\n  C      {got}")
 
 
 def main() -> None:
@@ -145,8 +169,8 @@ def main() -> None:
     report = run(count, seed, shipped=ROUND if "ubsan" in sys.argv else 6, ubsan="ubsan" in sys.argv)
     print(
         f"{report.functions} functions ({report.shipped} with the flags that ship), {len(report.refused)} refused, "
-        f"{report.calls} calls, "
-        f"{report.values} with a value, {report.native} native, {len(report.differences)} differences"
+        f"{report.calls} calls, {report.values} with a value, {report.native} native, {report.batched} functions as a batch, "
+        f"{len(report.differences)} differences"
     )
     for text in report.refused[:5] + report.differences[:5]:
         print(text)
