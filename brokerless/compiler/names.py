@@ -57,9 +57,9 @@ class Guards:
     def watch_function(self, func: FunctionType) -> None:
         self.functions[id(func)] = (func, func.__code__, func.__defaults__, func.__kwdefaults__)
 
-    def checker(self) -> Callable[[], bool] | None:
-        """A function that says whether everything still holds, written out for speed; None when nothing is watched."""
-        space: dict[str, Any] = {"__builtins__": {"KeyError": KeyError, "ValueError": ValueError}}
+    def condition(self, space: dict[str, Any]) -> str:
+        """A Python expression that is true while everything holds, over names that it adds to ``space``; it may raise
+        ``KeyError`` or ``ValueError`` where something is gone. Always true when nothing is watched."""
         terms: list[str] = []
 
         def bind(value: Any) -> str:
@@ -78,13 +78,16 @@ class Guards:
             terms.append(f"{name}.__code__ is {bind(code)}")
             terms.append(f"{name}.__defaults__ is {bind(defaults)}")
             terms.append(f"{name}.__kwdefaults__ is {bind(kwdefaults)}")
-        if not terms:
-            return None
-        text = (
-            "def check():\n try:\n  return (" + "\n   and ".join(terms) + ")\n"
-            " except (KeyError, ValueError):\n  return False\n"
+        return " and ".join(terms) or "True"
+
+    def checker(self) -> Callable[[], bool]:
+        """A function that says whether everything still holds, written out for speed."""
+        space: dict[str, Any] = {"__builtins__": {"KeyError": KeyError, "ValueError": ValueError}}
+        condition = self.condition(space)
+        exec(
+            f"def check():\n try:\n  return {condition}\n except (KeyError, ValueError):\n  return False\n",
+            space,
         )
-        exec(text, space)
         return space["check"]  # type: ignore[no-any-return]
 
 

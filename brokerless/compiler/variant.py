@@ -61,10 +61,8 @@ class Variant:
         self.milliseconds = 0.0
         self.cached = False
         self.text = ""
-        check = entry.guards.checker()
-        assert check is not None  # the function's own code is always watched
-        self.check = check
         self.stale = False
+        self._check: Callable[[], bool] | None = None
         self._native = itertools.count()
         self._redone = itertools.count()
         #: With all arguments by position: natively where that gives the same, and in Python.
@@ -83,7 +81,9 @@ class Variant:
         return _value(self._redone)
 
     def still_valid(self) -> bool:
-        return not self.stale and self.check()
+        if self._check is None:
+            self._check = self.entry.guards.checker()
+        return not self.stale and self._check()
 
     def _redo(self, *args: Any, **kwargs: Any) -> Any:
         next(self._redone)
@@ -105,7 +105,8 @@ class Variant:
             "stopped": stopped,
             "redo": self._redo,
             "outdated": self._outdated,
-            "check": self.check,
+            "KeyError": KeyError,
+            "ValueError": ValueError,
             "func": self.func,
             "count": self._native,
             "copy": bridge.copy,
@@ -116,7 +117,14 @@ class Variant:
             "depth_left": depth_left,
         }
         text = [f"def python({args}):", f"  return func({again})"]
-        text += [f"def call({args}):", "  if not check():", "    return outdated()"]
+        text += [
+            f"def call({args}):",
+            "  try:",
+            f"    if not ({entry.guards.condition(space)}):",
+            "      return outdated()",
+            "  except (KeyError, ValueError):",
+            "    return outdated()",
+        ]
         passed = ["local.record", _depth(entry)]
         for name, kind in zip(names, entry.signature, strict=True):
             if not isinstance(kind, Seq):

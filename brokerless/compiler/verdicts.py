@@ -31,12 +31,18 @@ class Carried:
 class Known(Carried):
     """A verdict, whose it is, and whether it still holds. A new look makes a new one."""
 
-    __slots__ = ("func", "holds", "verdict")
+    __slots__ = ("_check", "_guards", "func", "verdict")
 
-    def __init__(self, func: FunctionType, verdict: Verdict, holds: Callable[[], bool]) -> None:
+    def __init__(self, func: FunctionType, verdict: Verdict, guards: Guards) -> None:
         self.func = func
         self.verdict = verdict
-        self.holds = holds
+        self._guards = guards
+        self._check: Callable[[], bool] | None = None
+
+    def holds(self) -> bool:
+        if self._check is None:  # a function that is asked for once does not pay for it
+            self._check = self._guards.checker()
+        return self._check()
 
 
 def known(func: FunctionType) -> Known:
@@ -47,8 +53,5 @@ def known(func: FunctionType) -> Known:
         return found
     guards = Guards()
     guards.watch_function(func)
-    verdict = analyse(func, guards)
-    holds = guards.checker()
-    assert holds is not None
-    made = func.__dict__[_VERDICT] = Known(func, verdict, holds)
+    made = func.__dict__[_VERDICT] = Known(func, analyse(func, guards), guards)
     return made
