@@ -26,7 +26,7 @@ more = {name.match(need)[0]: need for extra in ("conformance", "servers") for ne
 needed |= {name.match(need)[0]: need for need in extras["test"]}
 # the newest hypothesis that is pure Python: later ones would have to be built
 needed["hypothesis"] = "hypothesis>=6.100,<6.156"
-for unneeded in ("cffi", "cmake", "ninja"):
+for unneeded in ("cffi", "cmake", "ninja", "numpy"):
     del needed[unneeded]
 with open(f"{sys.argv[1]}/needs", "w") as file:
     print(*needed.values(), sep="\n", file=file)
