@@ -144,6 +144,7 @@ class Submitting(Ending):
         where = self._c_a_queue(queue)
         self._c_check_lane(where, lane)
         lane = int(lane)
+        kwargs = dict(kwargs) if kwargs else None  # the caller's may change before the task runs
         self._c_ready_to_submit()
         variables = contextvars.copy_context() if context else None
         if not variables:
@@ -262,7 +263,18 @@ class Submitting(Ending):
         if not callable(func):
             raise TypeError(f"the task must be callable, not {func!r}")
         self._c_check_lane(self._c_a_queue(queue), lane)
-        return func, tuple(args), kwargs or None, int(lane), delay, expires, timeout, options, extra, queue
+        return (
+            func,
+            tuple(args),
+            dict(kwargs) if kwargs else None,
+            int(lane),
+            delay,
+            expires,
+            timeout,
+            options,
+            extra,
+            queue,
+        )
 
     def _c_plain_item(self, item: Any) -> tuple[Any, ...] | None:
         """A dict of func, args, kwargs and priority that needs no look from the Python half, as a tuple."""

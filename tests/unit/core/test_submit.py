@@ -292,6 +292,19 @@ def test_a_batch_is_what_its_list_held_at_the_call(rig: Rig) -> None:
     assert [task.args for task in tasks] == [(str(number),) for number in range(2000)]
 
 
+def test_later_changes_of_the_callers_dict_change_no_task(rig: Rig) -> None:
+    given = {"a": 1}
+    tasks = [
+        rig.engine.enqueue(plain, (), given, queue=rig.queue),
+        *rig.engine.enqueue_many(
+            [{"func": plain, "kwargs": given}, (plain, (), given, 2, None, None, None, None, None, rig.queue)], limit=0
+        ),
+    ]
+    given["a"] = 2
+    rig.start()
+    assert [task.wait(10) and task.value for task in tasks] == [((), {"a": 1})] * 3
+
+
 def test_what_a_collection_changes_while_a_task_is_made(make_rig: Callable[..., Rig]) -> None:
     """A collector's callback is Python code, so it and other threads run in the middle of a call."""
     given: dict[str, Any] = {}
