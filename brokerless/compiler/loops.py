@@ -29,7 +29,7 @@ class Loops:
     def __init__(self, owner: FunctionEmitter, expressions: Expressions) -> None:
         self._owner = owner
         self._expressions = expressions
-        self._searches = Searches(owner)
+        self._searches = Searches(owner, expressions)
         self._stable: dict[int, Env] = {}
 
     def while_loop(self, node: ast.While) -> None:

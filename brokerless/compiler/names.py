@@ -47,6 +47,8 @@ class Guards:
     absent: dict[tuple[int, str], tuple[dict[str, Any], str]] = field(default_factory=dict)
     cells: dict[int, tuple[CellType, Any]] = field(default_factory=dict)
     functions: dict[int, tuple[FunctionType, Any, Any, Any]] = field(default_factory=dict)
+    by_address: bool = False
+    """Values are told by their address and not kept: an object that took the place of another may be taken for it."""
 
     def watch(self, holder: dict[str, Any], key: str, value: Any) -> None:
         self.items[(id(holder), key)] = (holder, key, value)
@@ -67,12 +69,15 @@ class Guards:
             space[name] = value
             return name
 
+        def same(place: str, value: Any) -> str:
+            return f"{bind(id)}({place}) == {id(value)}" if self.by_address else f"{place} is {bind(value)}"
+
         for holder, key, value in self.items.values():
-            terms.append(f"{bind(holder)}[{key!r}] is {bind(value)}")
+            terms.append(same(f"{bind(holder)}[{key!r}]", value))
         for holder, key in self.absent.values():
             terms.append(f"{key!r} not in {bind(holder)}")
         for cell, value in self.cells.values():
-            terms.append(f"{bind(cell)}.cell_contents is {bind(value)}")
+            terms.append(same(f"{bind(cell)}.cell_contents", value))
         for func, code, defaults, kwdefaults in self.functions.values():
             name = bind(func)
             terms.append(f"{name}.__code__ is {bind(code)}")

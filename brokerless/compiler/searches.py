@@ -26,6 +26,7 @@ from .values import Val, int_text
 
 if TYPE_CHECKING:
     from .emit import FunctionEmitter
+    from .expressions import Expressions
 
 __all__ = ["Searches"]
 
@@ -41,8 +42,9 @@ class _Unsuited(Exception):
 class Searches:
     """Emits what comes before such loops for one ``FunctionEmitter``."""
 
-    def __init__(self, owner: FunctionEmitter) -> None:
+    def __init__(self, owner: FunctionEmitter, expressions: Expressions) -> None:
         self._owner = owner
+        self._expressions = expressions
 
     def before_while(self, node: ast.While) -> None:
         """Moves the variable that the loop counts with to the first turn that does more than count."""
@@ -56,7 +58,7 @@ class Searches:
         forever = isinstance(node.test, ast.Constant) and bool(node.test.value)
         goes_on = [] if forever else [node.test]
         variable = self._owner.read(name, INT).c
-        self._skip(variable, name, step, goes_on, tests, f"{variable} {_within(step)}")
+        self._skip(variable, name, step, goes_on, tests, f"{variable} {_within(step)}", tried=True)
 
     def before_range(self, node: ast.For, start: Val, limit: Val, step: Val) -> Val:
         """Where the range begins once such turns are skipped: as it did, or later, with at least one turn left."""
@@ -69,14 +71,25 @@ class Searches:
         begin = owner.held(Val(start.c, INT))
         low, high = (begin.c, limit.c) if size > 0 else (limit.c, begin.c)
         left = f"{low} < {high} && (u64){high} - (u64){low} > {4 * abs(size)}"
-        if not self._skip(begin.c, node.target.id, size, [], tests, f"{begin.c} {_within(size)} && {left}"):
+        if not self._skip(
+            begin.c, node.target.id, size, [], tests, f"{begin.c} {_within(size)} && {left}", tried=False
+        ):
             owner.rewind(mark)
             return start
         return begin
 
     def _skip(
-        self, variable: str, name: str, step: int, goes_on: list[ast.expr], tests: list[ast.expr], more: str
+        self,
+        variable: str,
+        name: str,
+        step: int,
+        goes_on: list[ast.expr],
+        tests: list[ast.expr],
+        more: str,
+        *,
+        tried: bool,
     ) -> bool:
+        """``tried``: the first turn is worked out alone before, as the loop will do it; many searches end there."""
         owner = self._owner
         text = _Conditions(owner, name, variable, step)
         try:
@@ -86,7 +99,11 @@ class Searches:
             return False
         if not text.moves:
             return False
-        fits = " && ".join([*(f"brl_l_fits({value})" for value in (variable, *text.fixed)), *text.assumed])
+        first = [*(f"brl_l_fits({value})" for value in (variable, *text.fixed)), *text.assumed]
+        if tried:
+            first += [self._expressions.condition(node) for node in goes_on]
+            first += [f"!({self._expressions.condition(node)})" for node in tests]
+        fits = " && ".join(first)
         size, four = int_text(step), int_text(4 * step)
         lines = [
             f"if ({fits}) {{",
@@ -111,11 +128,18 @@ class Searches:
 
 @dataclass(frozen=True)
 class _Lane:
-    """The text of four numbers. ``least``: none of them is less, where that is known; ``exact``: none is ever ``far``."""
+    """The text of four numbers. ``least``: none of them is less, where that is known; ``exact``: none is ever ``far``.
+    ``bare``: the same without the mark for those that are too large; ``remainder``: dividend and the part of it that the
+    divisor divides, where these numbers are what is left."""
 
     c: str
     least: int | None = None
     exact: bool = False
+    bare: str | None = None
+    remainder: tuple[str, str] | None = None
+
+
+_ZERO = _Lane("brl_l_all(0)", 0, True)
 
 
 class _Conditions:
@@ -142,12 +166,12 @@ class _Conditions:
             return "(" + joint.join(self.condition(item) for item in node.values) + ")"
         if isinstance(node, ast.Compare):
             return self._compare(node)
-        return f"({self._number(node).c} != brl_l_all(0))"
+        return _pair(self._number(node), "!=", _ZERO)
 
     def _compare(self, node: ast.Compare) -> str:
-        operands = [self._number(item).c for item in (node.left, *node.comparators)]
+        operands = [self._number(item) for item in (node.left, *node.comparators)]
         pairs = zip(operands, node.ops, operands[1:], strict=False)
-        return "(" + " & ".join(f"({left} {_COMPARE[type(op)]} {right})" for left, op, right in pairs) + ")"
+        return "(" + " & ".join(_pair(left, _COMPARE[type(op)], right) for left, op, right in pairs) + ")"
 
     def _number(self, node: ast.expr, least: int | None = None) -> _Lane:
         """An expression; a variable in it is assumed to be ``least`` or more at the start, where that can be checked."""
@@ -169,9 +193,9 @@ class _Conditions:
         left, right = self._number(node.left), self._number(node.right)
         text = f"{left.c} {_ARITHMETIC[type(node.op)]} {right.c}"
         if left.least is None or right.least is None or isinstance(node.op, ast.Sub):
-            return _Lane(f"brl_l_kept({text}, &far)")
+            return _Lane(f"brl_l_kept({text}, &far)", bare=f"({text})")
         least = left.least * right.least if isinstance(node.op, ast.Mult) else left.least + right.least
-        return _Lane(f"brl_l_kept_up({text}, &far)", least)
+        return _Lane(f"brl_l_kept_up({text}, &far)", least, bare=f"({text})")
 
     def _division(self, node: ast.BinOp) -> _Lane:
         left, right = self._number(node.left, 0), self._number(node.right, 1)
@@ -181,7 +205,8 @@ class _Conditions:
             quotient = f"brl_l_floordiv({left.c}, {right.c}, &far)"
         if isinstance(node.op, ast.FloorDiv):
             return _Lane(quotient, 0, True)
-        return _Lane(f"({left.c} - {quotient} * {right.c})", 0)
+        divided = f"{quotient} * {right.c}"
+        return _Lane(f"({left.c} - {divided})", 0, remainder=(left.c, f"({divided})"))
 
     def _name(self, node: ast.Name, least: int | None) -> _Lane:
         owner = self._owner
@@ -204,8 +229,20 @@ class _Conditions:
         return _Lane(lane, known[0] if known else None, True)
 
 
+def _pair(left: _Lane, symbol: str, right: _Lane) -> str:
+    """One comparison. What is too large for a lane is beyond all that are not, however it was rounded, so one of the two
+    need not be marked for it."""
+    for one, other in ((left, right), (right, left)):
+        if one.remainder is not None and other == _ZERO and symbol in ("==", "!="):
+            dividend, divided = one.remainder
+            return f"({divided} {symbol} {dividend})"
+    if left.bare is not None:
+        return f"({left.bare} {symbol} {right.c})"
+    return f"({left.c} {symbol} {right.bare or right.c})"
+
+
 def _constant(value: object) -> _Lane:
-    if type(value) is not int or abs(value) > WIDEST:
+    if type(value) is not int or abs(value) >= WIDEST:
         raise _Unsuited
     return _Lane(f"brl_l_all({int_text(value)})", value if value >= 0 else None, True)
 

@@ -101,6 +101,8 @@ class TaskCompiler:
             self._refuse(func, analyse(plain), mode)
             return func
         judged = known(plain)
+        if mode == "require" and not judged.verdict.can_compile:
+            judged = known(plain, anew=True)  # this refusal is an error, so it has to be of now
         if not judged.verdict.can_compile:
             self._refuse(func, judged.verdict, mode)
             return func

@@ -36,20 +36,28 @@ class Known(Carried):
     def __init__(self, func: FunctionType, verdict: Verdict, guards: Guards) -> None:
         self.func = func
         self.verdict = verdict
-        self._guards = guards
+        self._guards: Guards | None = guards
         self._check: Callable[[], bool] | None = None
+        if not verdict.can_compile:
+            # What a refused function refers to may be large, and is not kept for this.
+            guards.by_address = True
+            self._check, self._guards = guards.checker(), None
 
     def holds(self) -> bool:
         if self._check is None:  # a function that is asked for once does not pay for it
-            self._check = self._guards.checker()
+            assert self._guards is not None
+            self._check, self._guards = self._guards.checker(), None
         return self._check()
 
 
-def known(func: FunctionType) -> Known:
-    """As `analyse`, which looks only the first time and after something has changed."""
+def known(func: FunctionType, *, anew: bool = False) -> Known:
+    """As `analyse`, which looks only the first time and after something has changed, or if it is to look `anew`.
+
+    A refusal may be out of date where an object has the address of another that is gone.
+    """
     found = func.__dict__.get(_VERDICT)
     # What `functools.wraps` copies to another function is not its own.
-    if isinstance(found, Known) and found.func is func and found.holds():
+    if not anew and isinstance(found, Known) and found.func is func and found.holds():
         return found
     guards = Guards()
     guards.watch_function(func)

@@ -166,7 +166,67 @@ def below(k, n):
         k -= 1
 
 
+def times_at_most_widest(k):
+    while 97 * k <= 16777216:
+        k += 1
+    return k
+
+
+def times_at_most(k, n):
+    while 97 * k <= n:
+        k += 1
+    return k
+
+
+def times_at_least(k, n):
+    while n >= 97 * k:
+        k += 1
+    return k
+
+
+def times_at_most_a_sum(k, n):
+    while 97 * k <= n + 1:
+        k += 1
+    return k
+
+
+def between(k, n):
+    while -n < 97 * k < n + n:
+        k += 1
+    return k
+
+
+def remainder_above(n, k):
+    while True:
+        if n % k > 0:
+            return k
+        k += 1
+
+
+def remainder_not_above(n, k):
+    while k < 500:
+        if 0 >= n % k or n % (k + 3) <= 0:  # noqa: SIM300
+            return k
+        k += 1
+    return -1
+
+
+def remainder_not_below(n, k):
+    while k < 500:
+        if not n % k >= 0 or 0 > n % k or 0 == n % k != n % 7:  # noqa: SIM300
+            return k
+        k += 1
+    return -1
+
+
 SEARCHES = [
+    times_at_most,
+    times_at_least,
+    times_at_most_a_sum,
+    between,
+    remainder_above,
+    remainder_not_above,
+    remainder_not_below,
     is_prime,
     is_prime_by_sixes,
     is_prime_by_range,
@@ -258,6 +318,25 @@ def test_results_beyond_what_lanes_hold(builder: Builder) -> None:
         assert_same(builder.variant(func, (INT, INT)), [(12015, 9014), (12014, 9014), (1, 1)], native=3)
     rows = [(k, n) for k in (0, 1, 9, WIDEST - 5) for n in (WIDEST - 9, WIDEST, WIDEST + 1, 2**40)]
     assert_same(builder.variant(sum_differs, (INT, INT)), rows, native=len(rows))
+
+
+def test_comparisons_at_the_edge(builder: Builder) -> None:
+    """97 * 172,961 is 2^24 + 1, which a float rounds to 2^24."""
+    starts = range(172_940, 172_964)
+    assert_same(builder.variant(times_at_most_widest, (INT,)), [(k,) for k in starts], native=len(starts))
+    rows = [(k, n) for k in starts for n in range(WIDEST - 3, WIDEST + 4)]
+    for func in (times_at_most, times_at_least, times_at_most_a_sum):
+        assert_same(builder.variant(func, (INT, INT)), rows, native=len(rows))
+    rows = [(k, n) for k in (-172_970, -9, 172_940) for n in (WIDEST // 2, WIDEST - 1, WIDEST + 2, 4000)]
+    assert_same(builder.variant(between, (INT, INT)), rows, native=len(rows))
+
+
+def test_comparisons_of_a_remainder_with_zero(builder: Builder) -> None:
+    rows = [(n, k) for n in (0, 1, 12, 60, 97, 5040, WIDEST - 1, WIDEST + 1, -60) for k in range(1, 30)]
+    for func in (remainder_not_above, remainder_not_below):
+        assert_same(builder.variant(func, (INT, INT)), rows, native=len(rows))
+    rows = [(n, k) for n, k in rows if n]
+    assert_same(builder.variant(remainder_above, (INT, INT)), rows, native=len(rows))
 
 
 def test_numbers_of_64_bits_and_more(builder: Builder) -> None:
