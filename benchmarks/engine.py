@@ -190,8 +190,9 @@ def _spin(seconds: float) -> None:
 
 
 def queue_wait(backlog: int, probes: int) -> list[Row]:
-    """How long urgent tasks wait behind a backlog of NORMAL ones."""
+    """How long urgent tasks wait behind a backlog of NORMAL ones, which is filled up so that it lasts."""
     rows = []
+    items = [{"func": _spin, "args": (50e-6,)} for _ in range(backlog)]
     cases: tuple[tuple[TaskPriority, str, float], ...] = (
         (TaskPriority.CRITICAL, "sleeps", 1.0),
         (TaskPriority.HIGH, "sleeps", 10.0),
@@ -199,9 +200,10 @@ def queue_wait(backlog: int, probes: int) -> list[Row]:
     )
     for priority, submitter, most in cases:
         engine = fresh()
-        engine.add_batch([{"func": _spin, "args": (50e-6,)} for _ in range(backlog)])
         handles = []
         for number in range(probes):
+            if engine.get_stats().normal_queue_size < backlog // 2:
+                engine.add_batch(items)
             time.sleep(0.005) if submitter == "sleeps" else _spin(0.005)
             handles.append(engine.add_task(noop, number, priority=priority))
         left = engine.get_stats().normal_queue_size
