@@ -69,7 +69,8 @@ class TaskEvent:
 
 
 class Subscription:
-    """The events that somebody asked for, in order. Iterate over it, with `for` or with `async for`, or call `get()`.
+    """The events that somebody asked for, each task's in their order (those of different tasks may reach another subscriber
+    in another). Iterate over it, with `for` or with `async for`, or call `get()`.
 
     Made by `BackgroundTasks.subscribe()`. The iteration ends after `close()`, after the engine's shutdown, and, for the
     events of one task or group, after its end. A context manager closes it, `async with` too.

@@ -313,3 +313,71 @@ def interrupt():
 assert tasks.add_task(interrupt).result(20) == -signal.SIGTERM
 """
     )
+
+
+IMPORTS = (
+    SET_UP
+    + """
+import pathlib, tempfile
+folder = tempfile.TemporaryDirectory()
+pathlib.Path(folder.name, "slow.py").write_text("import __main__; __main__.begun.set(); assert __main__.go.wait(60)")
+sys.path.insert(0, folder.name)
+begun, go = threading.Event(), threading.Event()
+tasks = BackgroundTasks(1)
+task = tasks.add_task(__import__, "slow")
+assert begun.wait(10)
+
+def used():
+    signal.alarm(20)
+    import slow
+"""
+)
+
+
+def test_a_fork_waits_for_what_another_thread_imports() -> None:
+    """Otherwise the module stays locked in the child by a thread that is not there."""
+    python_ok(
+        IMPORTS
+        + """
+threading.Timer(0.05, go.set).start()
+forked(used)
+assert task.result(10).__name__ == "slow"
+"""
+    )
+
+
+def test_a_fork_does_not_wait_for_ever_for_an_import() -> None:
+    python_ok(
+        IMPORTS
+        + """
+begin = time.monotonic()
+forked(lambda: tasks.add_task(abs, -1).result(10))
+assert time.monotonic() - begin >= 1.0 and not task.done()
+go.set()
+task.wait(10)
+"""
+    )
+
+
+def test_the_main_thread_may_import_for_as_long_as_the_program_runs() -> None:
+    python_ok(
+        SET_UP
+        + """
+import pathlib, tempfile
+from brokerless import forks
+forks._LONGEST_IMPORT = 60
+folder = tempfile.TemporaryDirectory()
+sys.path.insert(0, folder.name)
+pathlib.Path(folder.name, "program.py").write_text('''
+import os, time, __main__
+def task():
+    begin = time.monotonic()
+    if os.fork() == 0:
+        os._exit(0)
+    return time.monotonic() - begin
+waited = __main__.BackgroundTasks(1).add_task(task, timeout_ms=None).result(90)
+''')
+import program
+assert program.waited < 30, program.waited
+"""
+    )
