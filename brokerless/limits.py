@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import random
-import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -76,7 +75,7 @@ def _code_of(func: Any) -> CodeType | None:
 
 def may_interrupt(thread_id: int, task: Task) -> bool:
     """Whether the thread is in the task's own code now, outside of ours, logging's and the import system's."""
-    frame = sys._current_frames().get(thread_id)
+    frame = core.current_frames().get(thread_id)
     if frame is None or _module(frame) == _OURS:
         return False
     own = _code_of(task.func)
@@ -96,7 +95,7 @@ def may_interrupt(thread_id: int, task: Task) -> bool:
 def _outermost(thread_id: int) -> FrameType | None:
     # Without a GIL a frame may end while the one below it is looked for, and then looks like the outermost one; but not
     # the same frame twice.
-    frame = sys._current_frames().get(thread_id)
+    frame = core.current_frames().get(thread_id)
     while frame is not None and frame.f_back is not None:
         frame = frame.f_back
     return frame

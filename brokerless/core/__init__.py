@@ -26,6 +26,7 @@ __all__ = [
     "copy_arguments",
     "copy_plain",
     "current",
+    "current_frames",
     "memory_stats",
     "set_errors",
 ]
@@ -37,11 +38,33 @@ if _wanted not in ("", "native", "pure"):
     raise ImportError(f"BROKERLESS_CORE={_wanted!r}: unknown core; allowed are 'native' and 'pure'")
 
 if TYPE_CHECKING:
-    from .pure import DEFERRED, Engine, Ids, Task, copy_arguments, copy_plain, current, memory_stats, set_errors
+    from .pure import (
+        DEFERRED,
+        Engine,
+        Ids,
+        Task,
+        copy_arguments,
+        copy_plain,
+        current,
+        current_frames,
+        memory_stats,
+        set_errors,
+    )
 
     CORE: str = "native"
 elif _wanted == "pure":
-    from .pure import DEFERRED, Engine, Ids, Task, copy_arguments, copy_plain, current, memory_stats, set_errors
+    from .pure import (
+        DEFERRED,
+        Engine,
+        Ids,
+        Task,
+        copy_arguments,
+        copy_plain,
+        current,
+        current_frames,
+        memory_stats,
+        set_errors,
+    )
 
     CORE = "pure"
 else:
@@ -54,6 +77,7 @@ else:
             copy_arguments,
             copy_plain,
             current,
+            current_frames,
             memory_stats,
             set_errors,
         )
@@ -65,7 +89,18 @@ else:
                 f"BROKERLESS_CORE=native, but the compiled core cannot be imported ({missing}); "
                 "install with a C compiler, or unset the variable"
             ) from missing
-        from .pure import DEFERRED, Engine, Ids, Task, copy_arguments, copy_plain, current, memory_stats, set_errors
+        from .pure import (
+            DEFERRED,
+            Engine,
+            Ids,
+            Task,
+            copy_arguments,
+            copy_plain,
+            current,
+            current_frames,
+            memory_stats,
+            set_errors,
+        )
 
         CORE = "pure"
         logging.getLogger("brokerless").warning(

@@ -92,8 +92,30 @@ static PyObject *module_set_errors(PyObject *module, PyObject *args, PyObject *k
     Py_RETURN_NONE;
 }
 
+/* Before 3.12 a collection may begin inside sys._current_frames(), which holds the lock of the list of threads, and let
+ * the GIL go in a finalizer: a thread that ends meanwhile takes the two the other way round, and both wait for ever. */
+static PyObject *module_current_frames(PyObject *module, PyObject *unused) {
+    (void)module;
+    (void)unused;
+    PyObject *frames_of = Py_XNewRef(PySys_GetObject("_current_frames"));
+    if (frames_of == NULL)
+        return PyErr_Format(PyExc_RuntimeError, "this interpreter has no sys._current_frames()");
+#if PY_VERSION_HEX < 0x030C0000
+    int collecting = PyGC_Disable(); /* nothing lets the GIL go until it is enabled again */
+#endif
+    PyObject *frames = PyObject_CallNoArgs(frames_of);
+#if PY_VERSION_HEX < 0x030C0000
+    if (collecting)
+        PyGC_Enable();
+#endif
+    Py_DECREF(frames_of);
+    return frames;
+}
+
 static PyMethodDef module_methods[] = {
     {"current", module_current, METH_NOARGS, PyDoc_STR("current() -> Task | None: the task that this thread runs.")},
+    {"current_frames", module_current_frames, METH_NOARGS,
+     PyDoc_STR("current_frames() -> dict: sys._current_frames(), without a collection meanwhile.")},
     {"set_errors", (PyCFunction)(void (*)(void))module_set_errors, METH_VARARGS | METH_KEYWORDS, NULL},
     {"copy_plain", bl_copy_plain, METH_O, PyDoc_STR("copy_plain(value): as JSON gives it back, or NotImplemented.")},
     {"copy_arguments", (PyCFunction)(void (*)(void))bl_copy_arguments, METH_FASTCALL,

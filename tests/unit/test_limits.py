@@ -24,7 +24,7 @@ from brokerless import (
     current_task,
     limits,
 )
-from tests.unit.rig import SOON, WITHOUT_GIL, Gate, eventually, python, spin
+from tests.unit.rig import SOON, WITHOUT_GIL, Gate, eventually, python, python_ok, spin
 
 
 def limit_of(handle: Any) -> BaseException:
@@ -268,6 +268,43 @@ def test_part_of_a_stack_is_no_answer(
     assert answer(whole, whole)
     assert not answer(part, whole)
     assert not answer(whole, part)
+
+
+def test_a_look_at_threads_survives_collections_and_ending_threads() -> None:
+    """Before Python 3.12 all threads stopped for ever when a thread ended during a collection in the middle of a look."""
+    python_ok(
+        """
+import faulthandler, gc, sys, threading, time
+from brokerless import core
+sys.setswitchinterval(0.0005)
+faulthandler.dump_traceback_later(60, exit=True)
+gc.callbacks.append(lambda phase, info: time.sleep(0))  # lets the GIL go, as a finalizer may
+over = False
+
+def come_and_go():
+    while not over:
+        threads = [threading.Thread(target=int) for _ in range(5)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+others = [threading.Thread(target=come_and_go, daemon=True) for _ in range(2)]
+for other in others:
+    other.start()
+gc.set_threshold(1)
+for _ in range(60):
+    assert {thread.ident for thread in others} | {threading.get_ident()} <= core.current_frames().keys()
+assert gc.isenabled()
+gc.disable()
+core.current_frames()
+assert not gc.isenabled()
+gc.set_threshold(700)
+over = True
+for other in others:
+    other.join()
+"""
+    )
 
 
 def pauses_of_looks(tasks: BackgroundTasks, monkeypatch: pytest.MonkeyPatch) -> list[float]:

@@ -7,12 +7,14 @@ is ever counted, and an interrupt that arrives in the last instants of an attemp
 `try` instead of being cleared in C.
 
 engine.py the type; submit.py, work.py, keeper.py, inquiry.py its four sides over base.py and ends.py; task.py the
-handle; lanes.py, timers.py, figures.py the structures; values.py copies and ids; states.py the names that all share.
+handle; lanes.py, timers.py, figures.py the structures; values.py copies and ids; frames.py where threads are; states.py
+the names that all share.
 """
 
 from __future__ import annotations
 
 from .engine import Engine
+from .frames import current_frames
 from .states import (
     CANCELLED,
     COMPLETED,
@@ -48,6 +50,7 @@ __all__ = [
     "copy_arguments",
     "copy_plain",
     "current",
+    "current_frames",
     "memory_stats",
     "set_errors",
 ]

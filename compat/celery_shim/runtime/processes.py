@@ -12,6 +12,8 @@ import time
 from types import FrameType
 from typing import Any
 
+from ....core import current_frames
+
 __all__ = ("passes_by", "wait_until_settled")
 
 _DJANGO_SERVERS = frozenset({"runserver", "runserver_plus", "runsslserver", "run_gunicorn", "daphne", "runworker"})
@@ -55,7 +57,7 @@ def wait_until_settled(ended: threading.Event) -> bool:
 
 def is_reloader() -> bool:
     """True in the parent of a development server that restarts its child when files change."""
-    frame = sys._current_frames().get(threading.main_thread().ident or 0)
+    frame = current_frames().get(threading.main_thread().ident or 0)
     while frame is not None:
         module = frame.f_globals.get("__name__", "")
         if frame.f_code.co_name in ("restart_with_reloader", "run_with_reloader") and module.startswith(_RELOADERS):
@@ -71,7 +73,7 @@ def _place() -> Any:
         return None
     main = threading.main_thread().ident
     place: Any = ()
-    for thread, innermost in sys._current_frames().items():
+    for thread, innermost in current_frames().items():
         frame: FrameType | None = innermost
         while frame is not None:
             code = frame.f_code

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pprint import pprint
 from typing import Any
 
+from ....core import current_frames
 from ..platforms import signals
 from .text import WhateverIO
 
@@ -125,7 +125,7 @@ def cry(out: Any = None, sepchr: str = "=", seplen: int = 49) -> str:
     out = WhateverIO() if out is None else out
     names = {thread.ident: thread.name for thread in threading.enumerate()}
     line = sepchr * seplen
-    for ident, frame in sys._current_frames().items():
+    for ident, frame in current_frames().items():
         if ident not in names:
             continue  # ended meanwhile
         print(f"{names[ident]}\n{line}", file=out)
