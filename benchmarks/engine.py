@@ -203,6 +203,8 @@ def queue_wait(backlog: int, probes: int) -> list[Row]:
         handles = []
         for number in range(probes):
             if engine.get_stats().normal_queue_size < backlog // 2:
+                for handle in handles[-1:]:
+                    handle.wait()  # a batch of this size keeps the interpreter for itself
                 engine.add_batch(items)
             time.sleep(0.005) if submitter == "sleeps" else _spin(0.005)
             handles.append(engine.add_task(noop, number, priority=priority))
