@@ -9,6 +9,7 @@ import pytest
 from brokerless.compiler import TaskCompiler, types
 from brokerless.compiler.build import Builder
 from brokerless.compiler.types import ELEMENTS, Seq
+from brokerless.compiler.variant import Variant
 
 from . import samples
 from .same import assert_same, outcome
@@ -53,28 +54,43 @@ def array_of(code: str) -> Any:
     return numpy.array([0, 1, 2, edges.min, edges.max], dtype=code)
 
 
+ELEMENT_FUNCS = (as_int, as_float, as_bool)
+LOOPS = (whole, samples.norm)
+Variants = dict[tuple[Any, Any], Variant]
+
+
+@pytest.fixture(scope="module")
+def variants(builder: Builder) -> Variants:
+    """By function and type of the first parameter; one C file for all, because a compiler start costs more."""
+    kinds = [Seq("numpy", code) for code in ELEMENTS]
+    jobs: list[tuple[Any, Any]] = [(func, (kind, types.INT)) for func in ELEMENT_FUNCS for kind in kinds]
+    jobs += [(func, (kind,)) for func in LOOPS for kind in kinds]
+    jobs += [(samples.fast_computation, (Seq("memoryview", code),)) for code in ELEMENTS]
+    return {(func, signature[0]): made for (func, signature), made in zip(jobs, builder.variants(jobs), strict=True)}
+
+
 @pytest.mark.parametrize("code", ELEMENTS)
-@pytest.mark.parametrize("func", [as_int, as_float, as_bool], ids=lambda func: func.__name__)
-def test_elements_inside_conversions(builder: Builder, code: str, func: Any) -> None:
+@pytest.mark.parametrize("func", ELEMENT_FUNCS, ids=lambda func: func.__name__)
+def test_elements_inside_conversions(variants: Variants, code: str, func: Any) -> None:
     values = array_of(code)
-    assert types.of_value(values) == Seq("numpy", code)
+    kind = types.of_value(values)
+    assert kind == Seq("numpy", code)
     rows = [(values, k) for k in range(-len(values) - 1, len(values) + 1)]
-    assert_same(builder.variant(func, (Seq("numpy", code), types.INT)), rows, native=4)
+    assert_same(variants[func, kind], rows, native=4)
 
 
 @pytest.mark.parametrize("code", ELEMENTS)
-def test_loops(builder: Builder, code: str) -> None:
+@pytest.mark.parametrize("func", LOOPS, ids=lambda func: func.__name__)
+def test_loops(variants: Variants, code: str, func: Any) -> None:
     values = array_of(code)[:3]
-    for func in (whole, samples.norm):
-        assert_same(builder.variant(func, (Seq("numpy", code),)), [(values,), (values[:0],), (values[1:],)], native=2)
+    assert_same(variants[func, Seq("numpy", code)], [(values,), (values[:0],), (values[1:],)], native=2)
 
 
-def test_a_view_of_an_array_has_pythons_numbers(builder: Builder) -> None:
-    for code in ELEMENTS:
-        view = memoryview(array_of(code))
-        kind = types.of_value(view)
-        assert isinstance(kind, Seq)
-        assert_same(builder.variant(samples.fast_computation, (kind,)), [(view,), (view[:2],)], native=1)
+@pytest.mark.parametrize("code", ELEMENTS)
+def test_a_view_of_an_array_has_pythons_numbers(variants: Variants, code: str) -> None:
+    view = memoryview(array_of(code))
+    kind = types.of_value(view)
+    assert_same(variants[samples.fast_computation, kind], [(view,), (view[:2],)], native=1)
 
 
 def test_no_copy_is_made(compiler: TaskCompiler) -> None:
