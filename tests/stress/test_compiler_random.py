@@ -20,7 +20,7 @@ def check(count: int, seed: int, *, shipped: int, ubsan: bool = False) -> None:
     assert report.shipped == count * shipped / ROUND
     assert len(report.refused) < count / 100
     assert report.native > report.values / 2
-    assert report.batched > count / 10
+    assert report.batched > count / 20
 
 
 @pytest.mark.stress

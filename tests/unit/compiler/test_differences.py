@@ -15,6 +15,6 @@ def test_random_programs_give_what_python_gives(seed: int) -> None:
     assert report.functions == 500
     assert report.shipped == 100
     assert len(report.refused) < 5
-    assert report.batched > 50
+    assert report.batched > 25
     # what raises, or leaves 64 bits, is Python's; of the rest most has to be native
     assert report.native > report.values * 2 / 3
