@@ -37,7 +37,7 @@ def _before_fork() -> None:
     ever. Our threads import what only some tasks need when they first need it, so this is not as rare as it sounds."""
     deadline = time.monotonic() + _LONGEST_IMPORT
     while _others_import() and time.monotonic() < deadline:
-        time.sleep(0.001)
+        time.sleep(0.001)  # nothing announces the end of an import
 
 
 if hasattr(os, "register_at_fork"):

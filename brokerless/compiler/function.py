@@ -147,7 +147,7 @@ class CompiledFunction:
         redone = variant.redone_calls
         started = time.perf_counter()
         result = variant.call(*args)
-        if variant.redone_calls == redone and not variant.stale:
+        if variant.redone_calls == redone and result is not OUTDATED:
             self.native_seconds.append(time.perf_counter() - started)
             if len(self.native_seconds) == _SAMPLES:
                 self._owner.measure(self, variant, args)

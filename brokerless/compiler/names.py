@@ -47,8 +47,7 @@ class Guards:
     absent: dict[tuple[int, str], tuple[dict[str, Any], str]] = field(default_factory=dict)
     cells: dict[int, tuple[CellType, Any]] = field(default_factory=dict)
     functions: dict[int, tuple[FunctionType, Any, Any, Any]] = field(default_factory=dict)
-    by_address: bool = False
-    """Values are told by their address and not kept: an object that took the place of another may be taken for it."""
+    _check: Callable[[], bool] | None = None
 
     def watch(self, holder: dict[str, Any], key: str, value: Any) -> None:
         self.items[(id(holder), key)] = (holder, key, value)
@@ -59,9 +58,19 @@ class Guards:
     def watch_function(self, func: FunctionType) -> None:
         self.functions[id(func)] = (func, func.__code__, func.__defaults__, func.__kwdefaults__)
 
-    def condition(self, space: dict[str, Any]) -> str:
+    def hold(self) -> bool:
+        """Whether everything still holds. What asks for it is made at the first call: many are never asked."""
+        if self._check is None:
+            self._check = self.checker()
+        return self._check()
+
+    def condition(self, space: dict[str, Any], *, by_address: bool = False) -> str:
         """A Python expression that is true while everything holds, over names that it adds to ``space``; it may raise
-        ``KeyError`` or ``ValueError`` where something is gone. Always true when nothing is watched."""
+        ``KeyError`` or ``ValueError`` where something is gone. Always true when nothing is watched.
+
+        ``by_address``: values are told by their address and not kept, so an object that took the place of another may be
+        taken for it.
+        """
         terms: list[str] = []
 
         def bind(value: Any) -> str:
@@ -70,7 +79,7 @@ class Guards:
             return name
 
         def same(place: str, value: Any) -> str:
-            return f"{bind(id)}({place}) == {id(value)}" if self.by_address else f"{place} is {bind(value)}"
+            return f"{bind(id)}({place}) == {id(value)}" if by_address else f"{place} is {bind(value)}"
 
         for holder, key, value in self.items.values():
             terms.append(same(f"{bind(holder)}[{key!r}]", value))
@@ -85,10 +94,10 @@ class Guards:
             terms.append(f"{name}.__kwdefaults__ is {bind(kwdefaults)}")
         return " and ".join(terms) or "True"
 
-    def checker(self) -> Callable[[], bool]:
-        """A function that says whether everything still holds, written out for speed."""
+    def checker(self, *, by_address: bool = False) -> Callable[[], bool]:
+        """A function that says whether everything still holds, written out for speed; see ``condition``."""
         space: dict[str, Any] = {"__builtins__": {"KeyError": KeyError, "ValueError": ValueError}}
-        condition = self.condition(space)
+        condition = self.condition(space, by_address=by_address)
         exec(
             f"def check():\n try:\n  return {condition}\n except (KeyError, ValueError):\n  return False\n",
             space,

@@ -61,8 +61,6 @@ class Variant:
         self.milliseconds = 0.0
         self.cached = False
         self.text = ""
-        self.stale = False
-        self._check: Callable[[], bool] | None = None
         self._native = itertools.count()
         self._redone = itertools.count()
         #: With all arguments by position: natively where that gives the same, and in Python.
@@ -81,17 +79,11 @@ class Variant:
         return _value(self._redone)
 
     def still_valid(self) -> bool:
-        if self._check is None:
-            self._check = self.entry.guards.checker()
-        return not self.stale and self._check()
+        return self.entry.guards.hold()
 
     def _redo(self, *args: Any, **kwargs: Any) -> Any:
         next(self._redone)
         return self.func(*args, **kwargs)
-
-    def _outdated(self) -> Any:
-        self.stale = True
-        return OUTDATED
 
     def _make(self) -> tuple[Callable[..., Any], Callable[..., Any]]:
         entry = self.entry
@@ -104,7 +96,7 @@ class Variant:
             "local": local,
             "stopped": stopped,
             "redo": self._redo,
-            "outdated": self._outdated,
+            "OUTDATED": OUTDATED,
             "KeyError": KeyError,
             "ValueError": ValueError,
             "func": self.func,
@@ -121,9 +113,9 @@ class Variant:
             f"def call({args}):",
             "  try:",
             f"    if not ({entry.guards.condition(space)}):",
-            "      return outdated()",
+            "      return OUTDATED",
             "  except (KeyError, ValueError):",
-            "    return outdated()",
+            "    return OUTDATED",
         ]
         passed = ["local.record", _depth(entry)]
         for name, kind in zip(names, entry.signature, strict=True):

@@ -7,7 +7,6 @@ does not matter: that the code was made from the text was proved when it was rea
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from types import FunctionType
 
 from .analyse import analyse
@@ -31,23 +30,13 @@ class Carried:
 class Known(Carried):
     """A verdict, whose it is, and whether it still holds. A new look makes a new one."""
 
-    __slots__ = ("_check", "_guards", "func", "verdict")
+    __slots__ = ("func", "holds", "verdict")
 
     def __init__(self, func: FunctionType, verdict: Verdict, guards: Guards) -> None:
         self.func = func
         self.verdict = verdict
-        self._guards: Guards | None = guards
-        self._check: Callable[[], bool] | None = None
-        if not verdict.can_compile:
-            # What a refused function refers to may be large, and is not kept for this.
-            guards.by_address = True
-            self._check, self._guards = guards.checker(), None
-
-    def holds(self) -> bool:
-        if self._check is None:  # a function that is asked for once does not pay for it
-            assert self._guards is not None
-            self._check, self._guards = self._guards.checker(), None
-        return self._check()
+        # What a refused function refers to may be large, and is not kept for this.
+        self.holds = guards.hold if verdict.can_compile else guards.checker(by_address=True)
 
 
 def known(func: FunctionType, *, anew: bool = False) -> Known:

@@ -37,37 +37,9 @@ _wanted = os.environ.get("BROKERLESS_CORE", "").strip().lower()
 if _wanted not in ("", "native", "pure"):
     raise ImportError(f"BROKERLESS_CORE={_wanted!r}: unknown core; allowed are 'native' and 'pure'")
 
-if TYPE_CHECKING:
-    from .pure import (
-        DEFERRED,
-        Engine,
-        Ids,
-        Task,
-        copy_arguments,
-        copy_plain,
-        current,
-        current_frames,
-        memory_stats,
-        set_errors,
-    )
+CORE: str = "pure"
 
-    CORE: str = "native"
-elif _wanted == "pure":
-    from .pure import (
-        DEFERRED,
-        Engine,
-        Ids,
-        Task,
-        copy_arguments,
-        copy_plain,
-        current,
-        current_frames,
-        memory_stats,
-        set_errors,
-    )
-
-    CORE = "pure"
-else:
+if not TYPE_CHECKING and _wanted != "pure":
     try:
         from ..native._engine import (
             DEFERRED,
@@ -89,22 +61,22 @@ else:
                 f"BROKERLESS_CORE=native, but the compiled core cannot be imported ({missing}); "
                 "install with a C compiler, or unset the variable"
             ) from missing
-        from .pure import (
-            DEFERRED,
-            Engine,
-            Ids,
-            Task,
-            copy_arguments,
-            copy_plain,
-            current,
-            current_frames,
-            memory_stats,
-            set_errors,
-        )
-
-        CORE = "pure"
         logging.getLogger("brokerless").warning(
             "the compiled core is not available (%s); the pure Python core serves instead, with the same behaviour "
             "at a lower speed",
             missing,
         )
+
+if TYPE_CHECKING or CORE == "pure":
+    from .pure import (
+        DEFERRED,
+        Engine,
+        Ids,
+        Task,
+        copy_arguments,
+        copy_plain,
+        current,
+        current_frames,
+        memory_stats,
+        set_errors,
+    )

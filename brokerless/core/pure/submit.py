@@ -254,27 +254,19 @@ class Submitting(Ending):
     def _c_check_item(self, item: Any, read: ReadItem | None) -> tuple[Any, ...]:
         if not isinstance(item, tuple):
             plain = self._c_plain_item(item)
-            if plain is None and read is None:
+            if plain is not None:
+                item = plain
+            elif read is not None:
+                item = read(item)
+            else:
                 raise TypeError(f"a batch item is a tuple, or a dict of func, args, kwargs and priority, not {item!r}")
-            item = plain if plain is not None or read is None else read(item)
         if not isinstance(item, tuple) or len(item) != 10:
             raise TypeError(f"a batch item must be a tuple of 10, not {item!r}")
-        func, args, kwargs, lane, delay, expires, timeout, options, extra, queue = item
+        func, args, kwargs, lane, *others, queue = item
         if not callable(func):
             raise TypeError(f"the task must be callable, not {func!r}")
         self._c_check_lane(self._c_a_queue(queue), lane)
-        return (
-            func,
-            tuple(args),
-            dict(kwargs) if kwargs else None,
-            int(lane),
-            delay,
-            expires,
-            timeout,
-            options,
-            extra,
-            queue,
-        )
+        return (func, tuple(args), dict(kwargs) if kwargs else None, int(lane), *others, queue)
 
     def _c_plain_item(self, item: Any) -> tuple[Any, ...] | None:
         """A dict of func, args, kwargs and priority that needs no look from the Python half, as a tuple."""

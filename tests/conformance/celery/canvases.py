@@ -22,6 +22,11 @@ UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}
 LINKS = (("link", "then"), ("link_error", "error"))
 
 
+def as_json(value: Any) -> str:
+    """Return any value as JSON: keys in order, what JSON does not know as its repr."""
+    return json.dumps(value, sort_keys=True, default=repr)
+
+
 class Ids:
     """Gives each id that it meets a number."""
 
@@ -30,7 +35,7 @@ class Ids:
 
     def __call__(self, value: Any) -> Any:
         """Return ``value`` as JSON would give it back, keys in order, each id as its number."""
-        text = json.dumps(value, sort_keys=True, default=repr)
+        text = as_json(value)
         return json.loads(UUID.sub(lambda found: self.known.setdefault(found[0], f"#{len(self.known) + 1}"), text))
 
 
@@ -41,7 +46,7 @@ def without_ids(text: str) -> str:
 
 def unordered(entries: Iterable[Any]) -> list[Any]:
     """Return entries that come in any order in one that only what they hold decides, not the order of a dict's keys."""
-    return sorted(entries, key=lambda entry: json.dumps(entry, sort_keys=True, default=repr))
+    return sorted(entries, key=as_json)
 
 
 def as_list(value: Any) -> list[Any]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from brokerless.compiler.variant import Variant
 
 
-def outcome(call: Callable[..., Any], args: tuple[Any, ...]) -> str:
+def outcome(call: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any] = MappingProxyType({})) -> str:
     try:
-        result = call(*args)
+        result = call(*args, **kwargs)
     except Exception as error:
         return f"raises {type(error).__name__}: {error}"
     return f"gives {typed(result)}"
